@@ -1,0 +1,3 @@
+//! The local gateway.
+
+fn main() {}

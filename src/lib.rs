@@ -1,0 +1,3 @@
+//! The mutual-TLS authorizer.
+pub mod der;
+pub mod timestamp;

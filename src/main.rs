@@ -1,0 +1,3 @@
+//! The `mtls-authorizer` program.
+
+fn main() {}
