@@ -89,6 +89,15 @@ def walk(value, path=()):
             yield from walk(item, path + (index,))
 
 
+def line_at(value, path):
+    """The line of what these keys lead to."""
+    line = value.line
+    for key in path:
+        line = value.lines[key] if isinstance(value, Map) else line_of(value[key], line)
+        value = value[key]
+    return line
+
+
 def references(value):
     """Names that a value refers to: by Ref, GetAtt, Condition, If or in the text of a Sub."""
     names = set()
