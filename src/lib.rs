@@ -1,3 +1,7 @@
 //! The mutual-TLS authorizer.
+pub mod certificate;
+pub mod decision;
 pub mod der;
+pub mod event;
+pub mod signature;
 pub mod timestamp;
