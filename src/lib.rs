@@ -2,6 +2,8 @@
 pub mod certificate;
 pub mod decision;
 pub mod der;
+pub mod environment;
 pub mod event;
 pub mod signature;
+pub mod source;
 pub mod timestamp;
