@@ -1,6 +1,7 @@
 //! The mutual-TLS authorizer.
 pub mod certificate;
 pub mod decision;
+pub mod deny_list;
 pub mod der;
 pub mod environment;
 pub mod event;
