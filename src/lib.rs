@@ -1,3 +1,10 @@
 //! The mutual-TLS authorizer.
+pub mod certificate;
+pub mod decision;
+pub mod deny_list;
 pub mod der;
+pub mod environment;
+pub mod event;
+pub mod signature;
+pub mod source;
 pub mod timestamp;
