@@ -156,8 +156,9 @@ pub fn bmp_string(text: &str) -> Der {
 /// A Time as RFC 5280 demands it: UTCTime up to 2049, GeneralizedTime from 2050 on.
 pub fn time(seconds: i64) -> Der {
     let text = digits(seconds);
-    let in_utc_time = ("1950".."2050").contains(&&text[..4]);
-    if in_utc_time { utc_time(&text[2..]) } else { tlv(0x18, text.as_bytes()) }
+    let in_utc_time =
+        (instant(1950, 1, 1, 0, 0, 0)..instant(2050, 1, 1, 0, 0, 0)).contains(&seconds);
+    if in_utc_time { tlv(0x17, &text.as_bytes()[2..]) } else { tlv(0x18, text.as_bytes()) }
 }
 
 /// A UTCTime of this text, such as `261121080000Z`.
