@@ -14,6 +14,7 @@
     clippy::cast_sign_loss
 )]
 
+pub mod certificates;
 pub mod openssl;
 pub mod pki;
 
