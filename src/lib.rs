@@ -8,3 +8,4 @@ pub mod event;
 pub mod signature;
 pub mod source;
 pub mod timestamp;
+pub mod trust;
