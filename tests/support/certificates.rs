@@ -697,7 +697,7 @@ fn public_keys() -> Vec<Fixture> {
         key("key-rsa-4096", Allow, rsa(modulus(4096), number(65537))),
         key("key-rsa-exponent-1", Deny("weak-key"), rsa(modulus(2048), number(1))),
         key("key-rsa-exponent-even", Deny("weak-key"), rsa(modulus(2048), number(65536))),
-        key("key-rsa-modulus-negative", MALFORMED, rsa(integer(&[0xff; 256]), number(65537))),
+        key("key-rsa-modulus-negative", MALFORMED, rsa(integer(&[0x80; 256]), number(65537))),
         key(
             "key-rsa-three-numbers",
             MALFORMED,
