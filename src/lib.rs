@@ -1,3 +1,4 @@
 //! The mutual-TLS authorizer.
 pub mod der;
+pub mod revocation;
 pub mod timestamp;
