@@ -21,9 +21,9 @@ pub(super) struct Scope {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnlyContains {
-    UserCerts,
-    CaCerts,
-    AttributeCerts,
+    User,
+    Ca,
+    Attribute,
 }
 
 /// Why a list is not about a certificate.
@@ -75,9 +75,9 @@ impl Scope {
         fields.end("the issuing distribution point holds an unknown or misplaced field")?;
         let only = match (user, ca, attribute) {
             (false, false, false) => None,
-            (true, false, false) => Some(OnlyContains::UserCerts),
-            (false, true, false) => Some(OnlyContains::CaCerts),
-            (false, false, true) => Some(OnlyContains::AttributeCerts),
+            (true, false, false) => Some(OnlyContains::User),
+            (false, true, false) => Some(OnlyContains::Ca),
+            (false, false, true) => Some(OnlyContains::Attribute),
             _ => return Err(point.error("a list is limited to two kinds of certificates at once")),
         };
         Ok(Self { names, only, some_reasons, indirect })
@@ -85,7 +85,7 @@ impl Scope {
 
     /// Whether the list is about attribute certificates, whose serial numbers are not certificates'.
     pub(super) fn is_attribute_only(&self) -> bool {
-        self.only == Some(OnlyContains::AttributeCerts)
+        self.only == Some(OnlyContains::Attribute)
     }
 
     /// Whether a list of this scope by `issuer` is about a certificate of the same issuer.
@@ -96,11 +96,11 @@ impl Scope {
         points: &[DistributionPoint],
     ) -> Result<(), OutOfScope> {
         match self.only {
-            Some(OnlyContains::AttributeCerts) => {
+            Some(OnlyContains::Attribute) => {
                 return Err(OutOfScope::AttributeCertificatesOnly);
             }
-            Some(OnlyContains::UserCerts) if is_ca => return Err(OutOfScope::UserCertificatesOnly),
-            Some(OnlyContains::CaCerts) if !is_ca => return Err(OutOfScope::CaCertificatesOnly),
+            Some(OnlyContains::User) if is_ca => return Err(OutOfScope::UserCertificatesOnly),
+            Some(OnlyContains::Ca) if !is_ca => return Err(OutOfScope::CaCertificatesOnly),
             _ => {}
         }
         let Some(names) = &self.names else { return Ok(()) };
