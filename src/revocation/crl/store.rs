@@ -18,7 +18,11 @@ use super::{
     CertificateRevocationList, Document, DocumentError, Evidence, Listing, Obstacle, Rollback,
     SerialHasher, Signed, Subject, Verdict, parse,
 };
-use crate::{der::DerError, timestamp::Timestamp};
+use crate::{
+    der::{DerError, Reader},
+    signature::{self, PublicKey, SignatureAlgorithm, Strength, VerifyingKey},
+    timestamp::Timestamp,
+};
 
 /// How many keys that did not make a list's signature are remembered; beyond, the oldest is forgotten.
 const REFUSED_AT_MOST: usize = 16;
@@ -34,16 +38,24 @@ pub struct Issuer<'a> {
     pub may_sign_crls: bool,
 }
 
-/// Checks a signature with a `SubjectPublicKeyInfo` in DER; otherwise says why it is refused.
+/// Checks a signature with a `SubjectPublicKeyInfo` in DER. [`Strength`] does, by what it demands.
 pub trait VerifySignature {
     /// # Errors
     /// Why the signature is not accepted, as a clause.
     fn verify(&self, public_key: &[u8], signed: &Signed<'_>) -> Result<(), String>;
 }
 
-impl<F: Fn(&[u8], &Signed<'_>) -> Result<(), String>> VerifySignature for F {
+impl VerifySignature for Strength {
     fn verify(&self, public_key: &[u8], signed: &Signed<'_>) -> Result<(), String> {
-        self(public_key, signed)
+        let malformed = |error: DerError| error.to_string();
+        let kind = Reader::new(public_key).any().and_then(PublicKey::parse).map_err(malformed)?;
+        let algorithm = Reader::new(signed.algorithm)
+            .any()
+            .and_then(SignatureAlgorithm::parse)
+            .map_err(malformed)?;
+        let key = VerifyingKey { public_key: &kind, subject_public_key_info: public_key };
+        signature::verify(&algorithm, key, signed.message, signed.signature, *self)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -270,6 +282,12 @@ impl CrlStore {
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_issuer.values().map(Vec::len).sum()
+    }
+
+    /// Bytes that the serial numbers of all lists take on the heap.
+    #[must_use]
+    pub fn index_bytes(&self) -> usize {
+        self.by_issuer.values().flatten().map(|slot| slot.list.index_bytes()).sum()
     }
 
     /// Whether there is no list.
