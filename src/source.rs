@@ -2,6 +2,7 @@
 //!
 //! This is the only module that reads files and talks to the network.
 
+pub mod address;
 pub mod reference;
 pub mod url;
 
