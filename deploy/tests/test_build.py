@@ -38,21 +38,16 @@ def bootstrap(built):
 @pytest.fixture(scope="module")
 def layer(built, tmp_path_factory):
     """The layer, packed as `sam deploy` would pack it, and unpacked as Lambda would below /opt."""
-    from samcli.lib.package.utils import mktempfile, zip_folder  # noqa: F401  (the packer of `sam package`)
+    # What `sam package` packs with.
+    from samcli.lib.package.utils import make_zip_with_lambda_permissions, zip_folder
 
     folder = (pathlib.Path(BUILD) / built["ConfigurationLayer"]["Properties"]["ContentUri"]).resolve()
     opt = tmp_path_factory.mktemp("opt")
-    with zip_folder(str(folder), zip_method=_zip_method()) as (archive, _):
+    with zip_folder(str(folder), zip_method=make_zip_with_lambda_permissions) as (archive, _):
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(opt)
             opt.joinpath(".names").write_text("\n".join(packed.namelist()))
     return opt
-
-
-def _zip_method():
-    from samcli.lib.package.utils import make_zip_with_lambda_permissions
-
-    return make_zip_with_lambda_permissions
 
 
 def test_the_layer_holds_the_configuration(layer):

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import urllib.parse
 
 import pytest
 
@@ -332,11 +333,30 @@ def test_forged_identity_headers_match_and_honest_requests_do_not():
     assert not forged("Host", "Accept", "Authorization", "X-Request-Id", "X-Forwarded-For", "X-Api-Key", "Content-Type", "X-Client-Version")
 
 
+def test_ambiguous_paths_match_and_honest_ones_do_not():
+    patterns = load(text_of(WAF))["Resources"]["AmbiguousPaths"]["Properties"]["RegularExpressionList"]
+
+    def ambiguous(path):
+        # What the rule's transformations make of it.
+        decoded = urllib.parse.unquote(path).lower()
+        return any(re.search(pattern, decoded) for pattern in patterns)
+
+    for path in ("/orders/../admin", "/orders/%2e%2e/admin", "/orders/.%2E/admin", "/orders/..", "/orders/./7", "//orders",
+                 "/orders//7", "/orders/..;/admin", "/orders\\..\\admin", "/orders/%5c..", "/orders/%252e%252e/admin",
+                 "/orders%252fadmin", "/orders/..%2fadmin"):
+        assert ambiguous(path), path
+    for path in ("/", "/orders", "/orders/7", "/orders/7.json", "/orders/v1..2", "/.well-known/jwks.json", "/orders/...",
+                 "/orders/a%20b", "/orders/100%25", "/orders/%C3%A9"):
+        assert not ambiguous(path), path
+
+
 def test_the_web_acl_blocks_addresses_before_it_counts():
     entries = load(text_of(WAF))["Resources"]["WebAcl"]["Properties"]["Rules"]
     entries = [entry["Fn::If"][1] if "Fn::If" in entry else entry for entry in entries]
-    assert [entry["Name"] for entry in entries][:3] == ["addresses", "forged-identity-headers", "rate"]
-    assert [entry["Priority"] for entry in entries] == sorted(entry["Priority"] for entry in entries)
+    names = [entry["Name"] for entry in entries]
+    assert names[:3] == ["addresses", "forged-identity-headers", "ambiguous-paths"]
+    assert names.index("rate") == 3 and set(names[4:]) == {"ip-reputation", "common", "known-bad-inputs"}
+    assert [entry["Priority"] for entry in entries] == list(range(len(entries)))
     assert "NotStatement" in entries[0]["Statement"]
 
 
