@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use mtls_authorizer::source::{
     AddressFault, AllowedHosts, Ask, Base, BoxFuture, Budget, Call, Clock, Current, Endpoint,
-    FetchFault, Fetched, Fetcher, Host, Loaded, Network, Post, Refreshed, Rules, Schedule, Source,
-    Target, Url, Use, Validator, address::AddressKind,
+    FetchFault, Fetched, Fetcher, Host, Loaded, Network, Post, Receive, Refreshed, Rules, Schedule,
+    Source, Target, Url, Use, Validator, address::AddressKind,
 };
 use mtls_authorizer::timestamp::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -66,6 +66,27 @@ async fn only_regular_files_are_read() {
     let missing = fetcher.fetch(ask(&Source::File(directory.path.join("none")))).await.unwrap_err();
     let shown = missing.to_string();
     assert!(shown.ends_with("none`: no such file"), "{shown}");
+}
+
+#[tokio::test]
+async fn file_that_changes_while_it_is_read_is_a_fault() {
+    /// Somebody who writes to the file at the moment it is being read.
+    struct Meddler(Option<PathBuf>);
+    impl Receive for Meddler {
+        fn begin(&mut self, _: Option<usize>) {
+            if let Some(path) = &self.0 {
+                std::fs::write(path, b"sha256:aa").unwrap();
+            }
+        }
+        fn take(&mut self, _: &[u8]) {}
+    }
+    let directory = Directory::new("file_changes");
+    let path = directory.write("list", b"sha256:aa\nsha256:bb\n");
+    let source = Source::File(path.clone());
+    let fetcher = fetcher(&[]);
+    assert!(fetcher.fetch_into(ask(&source), &mut Meddler(None)).await.is_ok());
+    let error = fetcher.fetch_into(ask(&source), &mut Meddler(Some(path))).await.unwrap_err();
+    assert_eq!(*error.fault(), FetchFault::File("it changed while it was read".to_owned()));
 }
 
 #[cfg(unix)]
