@@ -16,14 +16,15 @@ environments=${TEMPLATES_VENV:-target/venv}
 build=target/sam
 templates="template.yaml $(echo deploy/*.yaml deploy/examples/*.yaml)"
 
-# environment NAME: a virtual environment with what ci/requirements-NAME.txt pins, made anew when that file changes.
+# environment NAME: a virtual environment with what ci/requirements-NAME.txt and ci/constraints-NAME.txt pin, made anew
+# when they change.
 environment() {
-    stamp="$environments/$1/requirements.txt"
-    if ! cmp -s "ci/requirements-$1.txt" "$stamp"; then
+    stamp="$environments/$1/pinned"
+    if ! cat "ci/requirements-$1.txt" "ci/constraints-$1.txt" | cmp -s - "$stamp"; then
         rm -rf "${environments:?}/$1"
         python3 -m venv "$environments/$1"
-        "$environments/$1/bin/pip" install --quiet --requirement "ci/requirements-$1.txt"
-        cp "ci/requirements-$1.txt" "$stamp"
+        "$environments/$1/bin/pip" install --quiet --requirement "ci/requirements-$1.txt" --constraint "ci/constraints-$1.txt"
+        cat "ci/requirements-$1.txt" "ci/constraints-$1.txt" > "$stamp"
     fi
 }
 
