@@ -174,7 +174,7 @@ fn list_by_another_key_in_the_issuers_name_gives_unknown() {
 #[test]
 fn weak_signature_gives_unknown() {
     let ca = Authority::root_with("Issuing CA", Key::rsa_2048());
-    let sha1 = Key::rsa_2048().with_scheme(Scheme::Pkcs1(Hash::Sha1));
+    let sha1 = Key::rsa_2048().with_scheme(Scheme::RsaPkcs1(Hash::Sha1));
     let mut world = World::of(ca);
     let der = Crl::of(vec![]).signed_by(&world.ca.name, &sha1);
     let loaded = world.load_bytes("list", der).unwrap();
@@ -610,14 +610,17 @@ fn lists_made_by_openssl_are_read() {
     const TEST: &str = "lists_made_by_openssl_are_read";
     let scratch = support::scratch(TEST);
     let database = scratch.write("index.txt", "");
+    let directory = database.trim_end_matches("/index.txt");
     let number = scratch.write("crlnumber", "1000\n");
     let config = scratch.write(
         "ca.cnf",
         format!(
             "[ca]\ndefault_ca=it\n[it]\ndatabase={database}\ncrlnumber={number}\n\
-             serial={database}.serial\nnew_certs_dir=.\ndefault_md=sha256\ndefault_crl_days=7\n\
+             serial={database}.serial\nnew_certs_dir={directory}\ndefault_md=sha256\ndefault_crl_days=7\n\
              policy=any\ncrl_extensions=crl\nunique_subject=no\n[any]\ncommonName=supplied\n\
-             [crl]\nauthorityKeyIdentifier=keyid:always\n[req]\ndistinguished_name=dn\n[dn]\n"
+             [crl]\nauthorityKeyIdentifier=keyid:always\n[req]\ndistinguished_name=dn\n\
+             x509_extensions=root\n[dn]\n[root]\nbasicConstraints=critical,CA:TRUE\n\
+             subjectKeyIdentifier=hash\n"
         ),
     );
     scratch.write("index.txt.serial", "7FAB00000000000000000000000000000000\n");
