@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::panic
 )]
 
@@ -533,6 +534,8 @@ fn assert_malformed(der: Vec<u8>, rule: &str) {
 fn structure_is_read_strictly() {
     let ca = World::new().ca;
     let list = || Crl::of(vec![revoked(SERIAL)]);
+    let dated = |date: &[u8]| Crl::of(vec![sequence(&[integer(SERIAL), tlv(0x17, date)])]);
+    assert_good(&World::with(dated(b"240229235959Z")).verdict(OTHER));
     let idp = |fields: &[Der]| critical("2.5.29.28", &sequence(fields));
     for (list, rule) in [
         (Crl { version: Some(number(0)), ..list() }, "the version is not v2"),
@@ -570,6 +573,12 @@ fn structure_is_read_strictly() {
         ),
         (Crl::of(vec![integer(SERIAL)]), "an entry is no SEQUENCE"),
         (Crl::of(vec![sequence(&[integer(SERIAL)])]), "an entry has no revocation date"),
+        (dated(b"260230000000Z"), "a date that does not exist"),
+        (dated(b"261301000000Z"), "a date that does not exist"),
+        (dated(b"260101240000Z"), "a date that does not exist"),
+        (dated(b"2601010000:0Z"), "a time is not of the form"),
+        (dated(b"26010100000/Z"), "a time is not of the form"),
+        (dated(b"260101000000+"), "a time is not of the form"),
         (Crl::of(vec![sequence(&[integer(&[]), time(NOW)])]), "an INTEGER is empty"),
         (Crl::of(vec![sequence(&[integer(&[0, 1]), time(NOW)])]), "an INTEGER is not minimal"),
         (Crl::of(vec![revoked_with(SERIAL, NOW, &[])]), "a list of extensions is empty"),
