@@ -37,7 +37,7 @@ use ring::{
 
 const MILLION: usize = 1_000_000;
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_767_225_600); // 2026-01-01
-const RUNS: usize = 9;
+const RUNS: usize = 25;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
