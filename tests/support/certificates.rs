@@ -697,7 +697,7 @@ fn public_keys() -> Vec<Fixture> {
         key("key-rsa-4096", Allow, rsa(modulus(4096), number(65537))),
         key("key-rsa-exponent-1", Deny("weak-key"), rsa(modulus(2048), number(1))),
         key("key-rsa-exponent-even", Deny("weak-key"), rsa(modulus(2048), number(65536))),
-        key("key-rsa-modulus-negative", MALFORMED, rsa(integer(&[0xff; 256]), number(65537))),
+        key("key-rsa-modulus-negative", MALFORMED, rsa(integer(&[0x80; 256]), number(65537))),
         key(
             "key-rsa-three-numbers",
             MALFORMED,
@@ -752,20 +752,24 @@ fn signature_algorithms() -> Vec<Fixture> {
         let key = Key::rsa_2048().with_scheme(scheme);
         raw(name, outcome, client().signed_by(&acme("Acme Issuing CA"), &key))
     };
-    // Named only: nobody should make such signatures.
-    let called = |name, dotted: &str, parameters: Der| {
-        fixture(name, Deny("weak-signature"), |certificate| {
+    // Named only, over a signature of another kind: nobody should make these, or `ring` does not.
+    let named = |name, outcome, dotted: &str, parameters: Der| {
+        fixture(name, outcome, |certificate| {
             let algorithm = sequence(&[oid(dotted), parameters]);
             certificate.signature = Some(algorithm.clone());
             certificate.signature_algorithm = Some(algorithm);
         })
     };
+    let called = |name, dotted, parameters| named(name, Deny("weak-signature"), dotted, parameters);
     let none = Der::new;
     vec![
         by("signature-rsa-sha256", Allow, Scheme::RsaPkcs1(Hash::Sha256)),
         by("signature-rsa-sha384", Allow, Scheme::RsaPkcs1(Hash::Sha384)),
         by("signature-rsa-sha512", Allow, Scheme::RsaPkcs1(Hash::Sha512)),
         by("signature-rsa-pss", Allow, Scheme::RsaPss(Hash::Sha256)),
+        named("signature-ecdsa-sha256", Allow, "1.2.840.10045.4.3.2", none()),
+        named("signature-ecdsa-sha384", Allow, "1.2.840.10045.4.3.3", none()),
+        named("signature-ecdsa-sha512", Allow, "1.2.840.10045.4.3.4", none()),
         by("signature-rsa-sha1", Deny("weak-signature"), Scheme::RsaPkcs1(Hash::Sha1)),
         by("signature-rsa-pss-sha1", Deny("weak-signature"), Scheme::RsaPss(Hash::Sha1)),
         called("signature-rsa-pss-no-parameters", "1.2.840.113549.1.1.10", none()),
