@@ -440,6 +440,61 @@ fn forged_list_does_not_take_the_place_of_a_good_one() {
 }
 
 #[test]
+fn list_that_its_source_no_longer_carries_serves_until_it_expires() {
+    let mut world = World::with(Crl::of(vec![revoked(SERIAL)]));
+    let other = Authority::root("Other CA").revoke(Crl::of(vec![]));
+    world.load_bytes("list", other.clone()).unwrap();
+    assert_revoked(&world.verdict(SERIAL), ReasonCode::Unspecified);
+    assert_eq!(world.store.len(), 2);
+    let later = Timestamp::from_unix_seconds(NOW + HOUR + 1);
+    world.store.load("list", other, &[], &Strength::default(), later).unwrap();
+    assert_eq!(world.store.len(), 1);
+    assert_unknown(&world.verdict(SERIAL), &Obstacle::NoList);
+}
+
+#[test]
+fn expired_list_still_keeps_an_older_one_out() {
+    let world = &mut World::new();
+    let ends = |seconds| Crl { next_update: Some(time(NOW + seconds)), ..Crl::of(vec![]) };
+    world.load(ends(-1).numbered(5));
+    assert_unknown(&world.verdict(SERIAL), &Obstacle::Expired);
+    let older = world.load(ends(HOUR).numbered(4));
+    assert_eq!(older.signature, Signature::Rollback(Rollback::Number));
+    assert_unknown(&world.verdict(SERIAL), &Obstacle::Expired);
+}
+
+#[test]
+fn lists_by_two_keys_of_one_name_are_kept_apart() {
+    let keys = [Key::ed25519("old key"), Key::ed25519("new key")];
+    let name = acme("Issuing CA");
+    let lists: Vec<String> = keys
+        .iter()
+        .zip([SERIAL, OTHER])
+        .map(|(key, serial)| Crl::of(vec![revoked(serial)]).signed_by(&name, key))
+        .map(|der| pem("X509 CRL", &der))
+        .collect();
+    let spkis = keys.each_ref().map(Key::public_key);
+    let issuer = |at: usize| Issuer { name: &name, public_key: &spkis[at], may_sign_crls: true };
+    let strength = Strength::default();
+    let known = [issuer(0), issuer(1)];
+    for issuers in [&known[..], &known[..1], &[]] {
+        let mut store = CrlStore::new();
+        store.load("bundle", lists.concat().into_bytes(), issuers, &strength, AT).unwrap();
+        assert_eq!(store.len(), 2);
+        for (at, [own, foreign]) in [[SERIAL, OTHER], [OTHER, SERIAL]].into_iter().enumerate() {
+            store.verify_for(&issuer(at), &strength);
+            let verdict = |serial| {
+                let subject =
+                    Subject { issuer: &name, serial, is_ca: false, distribution_points: &[] };
+                store.verdict(&subject, &issuer(at), AT)
+            };
+            assert_revoked(&verdict(own), ReasonCode::Unspecified);
+            assert_good(&verdict(foreign));
+        }
+    }
+}
+
+#[test]
 fn signature_is_verified_once_for_a_list_and_a_key() {
     use std::cell::Cell;
 
