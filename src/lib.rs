@@ -5,6 +5,7 @@ pub mod deny_list;
 pub mod der;
 pub mod environment;
 pub mod event;
+pub mod policy;
 pub mod signature;
 pub mod source;
 pub mod timestamp;
