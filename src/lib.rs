@@ -6,6 +6,7 @@ pub mod der;
 pub mod environment;
 pub mod event;
 pub mod policy;
+pub mod revocation;
 pub mod signature;
 pub mod source;
 pub mod timestamp;

@@ -1,6 +1,6 @@
 //! The configuration: from one TOML document to a policy that is valid by construction.
 //!
-//! `location` says where the document is, `document` reads it into a [`Configuration`] or reports every
+//! [`location`] says where the document is, [`document`] reads it into a [`Configuration`] or reports every
 //! [fault](fault) in it, and [`Policy`] finds the client that a certificate and token belong to. Nothing here
 //! reads files, variables or the network: the environment is a parameter, and sources are only named.
 //!
@@ -9,13 +9,16 @@
 
 pub mod client;
 pub mod configuration;
+pub mod document;
 pub mod fault;
 mod index;
+pub mod location;
 pub mod pattern;
 pub mod route;
 
 pub use client::{Client, Comparison, Condition, Subject};
 pub use configuration::Configuration;
+pub use document::Document;
 pub use fault::{Faults, Finding};
 
 use index::Index;

@@ -1,5 +1,11 @@
 //! Names as text: RFC 4514, both ways, injective.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    missing_docs
+)]
 
 use mtls_authorizer::{
     certificate::name::{Name, parse_rfc4514},

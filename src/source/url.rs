@@ -172,8 +172,12 @@ impl Url {
         }
     }
 
+    pub(super) const fn has_query(&self) -> bool {
+        self.query.is_some()
+    }
+
     /// The same server with another path; the query is gone.
-    pub(crate) fn with_path(&self, path: String) -> Self {
+    pub(super) fn with_path(&self, path: String) -> Self {
         Self { path, query: None, ..self.clone() }
     }
 }
