@@ -169,8 +169,9 @@ impl TrustStore {
             return Err(refused.unwrap_or_else(|| "no trust anchor bears the issuer's name".into()));
         }
         let leaf_der = CertificateDer::from(leaf.der());
-        let end_entity = EndEntityCert::try_from(&leaf_der)
-            .map_err(|error| format!("the certificate can't be part of a path: {error}"))?;
+        let end_entity = EndEntityCert::try_from(&leaf_der).map_err(|error| {
+            format!("the certificate can't be part of a path: {}", describe(&error))
+        })?;
         let trust_anchors: Vec<TrustAnchor<'_>> =
             anchors.iter().map(|anchor| borrow(&anchor.trust_anchor)).collect();
         let intermediates: Vec<CertificateDer<'_>> =
@@ -200,7 +201,7 @@ impl TrustStore {
                 Some(&check),
             )
             .map_err(|error| {
-                why.borrow_mut().take().or(refused).unwrap_or_else(|| format!("{error}"))
+                why.borrow_mut().take().or(refused).unwrap_or_else(|| describe(&error))
             })?;
         Ok(VerifiedPath::new(leaf, issuers_of(&path, &anchors)?))
     }
@@ -303,6 +304,34 @@ pub fn verify_signature(
 #[must_use]
 pub fn can_anchor(certificate: &Certificate) -> bool {
     trust_anchor(certificate).is_some()
+}
+
+/// webpki's errors carry lists of times and identifiers, too long for a log line.
+fn describe(error: &webpki::Error) -> String {
+    use webpki::Error as E;
+    match error {
+        E::UnknownIssuer => "no path to a trust anchor verifies".into(),
+        E::InvalidSignatureForPublicKey => "a signature on the path does not verify".into(),
+        E::CertExpired { .. } => "a certificate of the path has expired".into(),
+        E::CertNotValidYet { .. } => "a certificate of the path is not in force yet".into(),
+        E::NameConstraintViolation => "name constraints forbid the certificate".into(),
+        E::PathLenConstraintViolated => "the path is longer than an authority allows".into(),
+        E::EndEntityUsedAsCa => "a certificate of the path is no authority's".into(),
+        E::UnsupportedCriticalExtension => {
+            "a certificate of the path has a critical extension that is not understood".into()
+        }
+        E::RequiredEkuNotFoundContext(_) => {
+            "an authority of the path may not issue for this purpose".into()
+        }
+        E::UnsupportedSignatureAlgorithmContext(_)
+        | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            "a signature algorithm of the path can't be verified".into()
+        }
+        other => {
+            let text = format!("{other:?}");
+            text.split([' ', '(', '{']).next().unwrap_or_default().to_owned()
+        }
+    }
 }
 
 fn trust_anchor(certificate: &Certificate) -> Option<TrustAnchor<'static>> {

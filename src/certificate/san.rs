@@ -91,8 +91,8 @@ impl SubjectAlternativeNames {
         self.texts(NameKind::Dns)
     }
 
-    /// The well-formed `uniformResourceIdentifier`s: a scheme, a colon and
-    /// characters that RFC 3986 allows.
+    /// The well-formed `uniformResourceIdentifier`s: a scheme, a colon, characters
+    /// that RFC 3986 allows, and no `.` or `..` as a segment of the path.
     pub fn uri(&self) -> impl Iterator<Item = &str> {
         self.texts(NameKind::Uri)
     }
@@ -177,7 +177,16 @@ fn is_uri(octets: &[u8]) -> bool {
     scheme.first().is_some_and(u8::is_ascii_alphabetic)
         && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
         && !rest.is_empty()
+        && !has_dot_segments(rest)
         && rest.iter().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(byte))
+}
+
+/// Whether a path goes up or stays (RFC 3986, section 5.2.4), possibly percent-encoded: to a reader that resolves
+/// them, such a URI names another place than its text says.
+fn has_dot_segments(rest: &[u8]) -> bool {
+    let path = rest.split(|byte| b"?#".contains(byte)).next().unwrap_or_default();
+    let text = String::from_utf8_lossy(path).to_ascii_lowercase().replace("%2e", ".");
+    text.split('/').any(|segment| segment == "." || segment == "..")
 }
 
 fn is_email(octets: &[u8]) -> bool {
