@@ -131,7 +131,14 @@ pub struct Extensions {
     subject_alternative_names: SubjectAlternativeNames,
     crl_distribution_points: Option<Range<usize>>,
     authority_information_access: Option<Range<usize>>,
+    name_constraints: Option<NameConstraints>,
     unknown_critical: Option<Box<[u8]>>,
+}
+
+/// That a certificate has name constraints (RFC 5280, section 4.2.1.10), which belong to authorities only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct NameConstraints {
+    critical: bool,
 }
 
 /// `BasicConstraints`, RFC 5280, section 4.2.1.9.
@@ -139,6 +146,8 @@ pub struct Extensions {
 pub struct BasicConstraints {
     /// Whether the subject is a certification authority.
     pub ca: bool,
+    /// How many authorities may follow below it; any number where it does not say.
+    pub path_length: Option<usize>,
 }
 
 /// `KeyUsage`, RFC 5280, section 4.2.1.3.
@@ -320,10 +329,21 @@ impl Certificate {
         self.extensions.authority_information_access.as_ref().map(|range| self.slice(range))
     }
 
-    /// The first critical extension that is not understood here.
+    /// The first critical extension that is not understood here. Name constraints are understood in an
+    /// authority's certificate, where the path is built, and nowhere else.
     #[must_use]
     pub fn unknown_critical_extension(&self) -> Option<Oid<'_>> {
-        self.extensions.unknown_critical.as_deref().map(Oid::new)
+        const NAME_CONSTRAINTS: Oid<'static> = Oid::new(&[0x55, 0x1d, 0x1e]);
+        let misplaced =
+            self.extensions.name_constraints.is_some_and(|it| it.critical) && !self.is_ca();
+        let misplaced = misplaced.then_some(NAME_CONSTRAINTS);
+        self.extensions.unknown_critical.as_deref().map(Oid::new).or(misplaced)
+    }
+
+    /// Whether it constrains the names of what is issued below it.
+    #[must_use]
+    pub fn has_name_constraints(&self) -> bool {
+        self.extensions.name_constraints.is_some()
     }
 
     fn slice(&self, range: &Range<usize>) -> &[u8] {
@@ -471,6 +491,11 @@ impl Extensions {
                 self.authority_information_access = Some(contents_range(value));
                 return Ok(());
             }
+            // Read where a path is built.
+            [0x55, 0x1d, 0x1e] => {
+                self.name_constraints = Some(NameConstraints { critical });
+                return Ok(());
+            }
             // Issuer alternative names say nothing that is decided upon; neither do certificate policies,
             // since any policy will do.
             [0x55, 0x1d, 0x12 | 0x20] => return Ok(()),
@@ -493,13 +518,19 @@ impl BasicConstraints {
     fn parse(value: &mut Reader<'_>) -> Result<Self, DerError> {
         let mut fields = value.sequence("the basic constraints are not a SEQUENCE")?;
         let ca = fields.default_false()?;
-        if let Some(length) = fields.optional(tag::INTEGER)?
-            && der::integer(length)?.first().is_some_and(|first| first & 0x80 != 0)
-        {
-            return Err(length.error("a path length is negative"));
-        }
+        let path_length = match fields.optional(tag::INTEGER)? {
+            None => None,
+            Some(length) => match der::integer(length)? {
+                [first, ..] if first & 0x80 != 0 => {
+                    return Err(length.error("a path length is negative"));
+                }
+                [small] => Some(usize::from(*small)),
+                // No path is that long.
+                _ => Some(usize::MAX),
+            },
+        };
         fields.end("the basic constraints have trailing elements")?;
-        Ok(Self { ca })
+        Ok(Self { ca, path_length })
     }
 }
 

@@ -1,0 +1,133 @@
+//! The deny list: certificates and keys that are refused at once, whatever else is said of them.
+//!
+//! One entry a line, `sha256:<hex>` for a certificate or `spki-sha256:<hex>` for a key (its DER
+//! `SubjectPublicKeyInfo`); `#` begins a comment. A list with a line that can't be read denies everybody: half
+//! a deny list is none.
+
+use std::collections::HashSet;
+
+use crate::{
+    certificate::Certificate,
+    decision::{Denial, Reason},
+};
+
+/// What the configured deny list says.
+#[derive(Clone, Debug, Default)]
+pub enum DenyList {
+    /// None is configured.
+    #[default]
+    None,
+    /// A list that could be read.
+    Listed(DeniedDigests),
+    /// A list is configured, but there is none that could be read: everybody is denied.
+    Unreadable(String),
+}
+
+/// The entries of a deny list.
+#[derive(Clone, Debug, Default)]
+pub struct DeniedDigests {
+    certificates: HashSet<[u8; 32]>,
+    public_keys: HashSet<[u8; 32]>,
+}
+
+/// A line of a deny list that can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DenyListFault {
+    /// The line's number, from 1.
+    pub line: usize,
+}
+
+impl std::fmt::Display for DenyListFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "line {} is neither `sha256:` nor `spki-sha256:` and 64 hex digits, nor a comment",
+            self.line
+        )
+    }
+}
+
+impl std::error::Error for DenyListFault {}
+
+impl DeniedDigests {
+    /// Reads a list.
+    ///
+    /// # Errors
+    /// The first line that is not an entry, a comment or blank; or text that is not UTF-8, as line 0.
+    pub fn parse(list: &[u8]) -> Result<Self, DenyListFault> {
+        let text = std::str::from_utf8(list).map_err(|_| DenyListFault { line: 0 })?;
+        let mut digests = Self::default();
+        for (index, line) in text.lines().enumerate() {
+            let entry = line.split('#').next().unwrap_or_default().trim();
+            if entry.is_empty() {
+                continue;
+            }
+            let fault = DenyListFault { line: index + 1 };
+            if let Some(hex) = entry.strip_prefix("spki-sha256:") {
+                digests.public_keys.insert(parse_digest(hex).ok_or(fault)?);
+            } else {
+                let hex = entry.strip_prefix("sha256:").ok_or(fault.clone())?;
+                digests.certificates.insert(parse_digest(hex).ok_or(fault)?);
+            }
+        }
+        Ok(digests)
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.certificates.len() + self.public_keys.len()
+    }
+
+    /// Whether there is no entry, so that nobody is denied.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+fn parse_digest(hex: &str) -> Option<[u8; 32]> {
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    if pairs.len() != 32 || !rest.is_empty() {
+        return None;
+    }
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let mut digest = [0; 32];
+    for (octet, [high, low]) in digest.iter_mut().zip(pairs) {
+        *octet = u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?;
+    }
+    Some(digest)
+}
+
+impl DenyList {
+    /// Checks that neither the certificate nor its key is listed.
+    ///
+    /// # Errors
+    /// `deny-listed`; also where the list can't be read.
+    pub fn admits(&self, certificate: &Certificate) -> Result<(), Denial> {
+        self.admits_digests(certificate.fingerprint(), certificate.public_key_fingerprint())
+    }
+
+    /// As [`DenyList::admits`], for a certificate of which only the digests are at hand.
+    ///
+    /// # Errors
+    /// As [`DenyList::admits`].
+    pub fn admits_digests(
+        &self,
+        fingerprint: &[u8; 32],
+        public_key_fingerprint: &[u8; 32],
+    ) -> Result<(), Denial> {
+        let denial = Denial::new(Reason::DenyListed);
+        match self {
+            Self::None => Ok(()),
+            Self::Unreadable(why) => Err(denial.with("deny_list", "unreadable").with("why", why)),
+            Self::Listed(digests) if digests.certificates.contains(fingerprint) => {
+                Err(denial.with("deny_list", "certificate"))
+            }
+            Self::Listed(digests) if digests.public_keys.contains(public_key_fingerprint) => {
+                Err(denial.with("deny_list", "public key"))
+            }
+            Self::Listed(_) => Ok(()),
+        }
+    }
+}

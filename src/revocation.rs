@@ -1,0 +1,3 @@
+//! Whether a certificate has been revoked by its issuer. Pure: bytes and instants in, verdicts out.
+
+pub mod crl;

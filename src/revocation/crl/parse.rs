@@ -1,0 +1,408 @@
+//! `CertificateList` (RFC 5280, section 5.1), strictly, in one pass over the DER.
+
+use super::{CertificateRevocationList, ReasonCode, scope};
+use crate::{
+    der::{DerError, Element, Oid, Reader, integer, tag},
+    revocation::crl::{
+        index::{IndexBuilder, SerialHasher},
+        scope::Scope,
+    },
+};
+
+const CRL_NUMBER: Oid<'_> = Oid::new(&[0x55, 0x1d, 0x14]);
+const REASON_CODE: Oid<'_> = Oid::new(&[0x55, 0x1d, 0x15]);
+const INVALIDITY_DATE: Oid<'_> = Oid::new(&[0x55, 0x1d, 0x18]);
+const DELTA_CRL_INDICATOR: Oid<'_> = Oid::new(&[0x55, 0x1d, 0x1b]);
+const ISSUING_DISTRIBUTION_POINT: Oid<'_> = Oid::new(&[0x55, 0x1d, 0x1c]);
+const CERTIFICATE_ISSUER: Oid<'_> = Oid::new(&[0x55, 0x1d, 0x1d]);
+const AUTHORITY_KEY_IDENTIFIER: Oid<'_> = Oid::new(&[0x55, 0x1d, 0x23]);
+const FRESHEST_CRL: Oid<'_> = Oid::new(&[0x55, 0x1d, 0x2e]);
+
+/// The longest CRL number that RFC 5280, section 5.2.3, allows, in octets.
+const LONGEST_NUMBER: usize = 20;
+
+/// What a list's signature is made over, by what algorithm, and the signature.
+#[derive(Clone, Copy, Debug)]
+pub struct Signed<'a> {
+    /// `tbsCertList`, the whole element in DER.
+    pub message: &'a [u8],
+    /// `signatureAlgorithm`, the whole `AlgorithmIdentifier` in DER; the same inside and outside.
+    pub algorithm: &'a [u8],
+    /// The octets of `signatureValue`.
+    pub signature: &'a [u8],
+}
+
+/// Reads a list. That it is genuine is for [`Signed`] to show.
+///
+/// # Errors
+/// The bytes are not one `CertificateList` in DER and nothing else.
+pub fn parse<'a>(
+    der: &'a [u8],
+    hasher: &SerialHasher,
+) -> Result<(CertificateRevocationList, Signed<'a>), DerError> {
+    let (tbs, signed) = envelope(der)?;
+    let list = tbs_cert_list(tbs, signed.algorithm, hasher)?;
+    Ok((list, signed))
+}
+
+/// The outermost structure: `tbsCertList`, and what it was signed with.
+pub(super) fn envelope(der: &[u8]) -> Result<(Element<'_>, Signed<'_>), DerError> {
+    let mut outer = Reader::new(der);
+    let mut list = outer.sequence("a revocation list is no SEQUENCE")?;
+    outer.end("something follows the revocation list")?;
+    let tbs = list.expect(tag::SEQUENCE, "tbsCertList is missing")?;
+    let algorithm = list.expect(tag::SEQUENCE, "signatureAlgorithm is missing")?;
+    let signature = list.bit_string("signatureValue is missing")?;
+    list.end("something follows signatureValue")?;
+    if signature.unused_bits != 0 {
+        return Err(algorithm.error("the signature is not made of whole octets"));
+    }
+    let signed = Signed { message: tbs.raw, algorithm: algorithm.raw, signature: signature.octets };
+    Ok((tbs, signed))
+}
+
+fn tbs_cert_list(
+    tbs: Element<'_>,
+    outer_algorithm: &[u8],
+    hasher: &SerialHasher,
+) -> Result<CertificateRevocationList, DerError> {
+    let mut fields = tbs.reader();
+    let version = fields.optional(tag::INTEGER)?;
+    let v2 = match version {
+        None => false,
+        Some(element) if element.content == [1] => true,
+        Some(element) => return Err(element.error("the version is not v2, nor left out for v1")),
+    };
+    let algorithm = fields.expect(tag::SEQUENCE, "signature is missing in tbsCertList")?;
+    if algorithm.raw != outer_algorithm {
+        return Err(algorithm.error("signature and signatureAlgorithm differ"));
+    }
+    let issuer = fields.expect(tag::SEQUENCE, "issuer is missing")?;
+    if issuer.content.is_empty() {
+        return Err(issuer.error("issuer is empty"));
+    }
+    let this_update = fields.time("thisUpdate is missing")?;
+    let next_update = match fields.peek() {
+        Some(tag::UTC_TIME | tag::GENERALIZED_TIME) => Some(fields.time("")?),
+        _ => None,
+    };
+    let revoked = fields.optional(tag::SEQUENCE)?;
+    let extensions = fields.optional(tag::context_constructed(0))?;
+    fields.end("tbsCertList holds an unknown or misplaced field")?;
+
+    let mut entries = match revoked {
+        Some(revoked) => Entries::read(revoked, v2, issuer.raw, hasher)?,
+        None => Entries::none(hasher),
+    };
+    let mut facts = Facts::default();
+    if let Some(extensions) = extensions {
+        if !v2 {
+            return Err(extensions.error("a list of version 1 has extensions"));
+        }
+        facts.read(extensions, issuer.raw)?;
+    }
+    if let Some(offset) = entries.first_certificate_issuer
+        && !facts.scope.indirect
+    {
+        let rule = "an entry names its certificate issuer in a list that is not indirect";
+        return Err(DerError { rule, offset });
+    }
+    Ok(CertificateRevocationList {
+        issuer: issuer.raw.into(),
+        this_update,
+        next_update,
+        number: facts.number,
+        delta: facts.delta,
+        scope: facts.scope,
+        unknown_critical_extension: facts.unknown_critical.or(entries.unknown_critical.take()),
+        index: entries.index.build(),
+    })
+}
+
+/// What is gathered from `revokedCertificates`.
+struct Entries<'h> {
+    index: IndexBuilder<'h>,
+    unknown_critical: Option<String>,
+    first_certificate_issuer: Option<usize>,
+    /// In an indirect list: the entries from here on are about certificates of another issuer.
+    other_issuer: bool,
+}
+
+impl<'h> Entries<'h> {
+    fn none(hasher: &'h SerialHasher) -> Self {
+        Self {
+            index: IndexBuilder::with_capacity(hasher, 0),
+            unknown_critical: None,
+            first_certificate_issuer: None,
+            other_issuer: false,
+        }
+    }
+
+    fn read(
+        revoked: Element<'_>,
+        v2: bool,
+        issuer: &[u8],
+        hasher: &'h SerialHasher,
+    ) -> Result<Self, DerError> {
+        let mut entries = Self {
+            index: IndexBuilder::with_capacity(hasher, count(revoked.reader())),
+            ..Self::none(hasher)
+        };
+        let mut reader = revoked.reader();
+        while !reader.is_empty() {
+            let mut entry = reader.sequence("an entry is no SEQUENCE")?;
+            let serial = entry.integer("an entry has no serial number")?;
+            entry.time("an entry has no revocation date")?;
+            let mut reason = ReasonCode::Unspecified;
+            if !entry.is_empty() {
+                let extensions = entry.expect(tag::SEQUENCE, "an entry holds an unknown field")?;
+                entry.end("an entry holds an unknown field")?;
+                if !v2 {
+                    return Err(extensions.error("a list of version 1 has entry extensions"));
+                }
+                reason = entries.extensions(extensions, issuer)?;
+            }
+            if !entries.other_issuer {
+                entries.index.insert(serial, reason);
+            }
+        }
+        Ok(entries)
+    }
+
+    fn extensions(
+        &mut self,
+        extensions: Element<'_>,
+        issuer: &[u8],
+    ) -> Result<ReasonCode, DerError> {
+        let mut reason = None;
+        let mut seen = Seen::default();
+        let mut reader = non_empty(extensions)?;
+        while !reader.is_empty() {
+            let extension = Extension::read(&mut reader)?;
+            match extension.id {
+                REASON_CODE => {
+                    seen.once(Seen::REASON_CODE, &extension)?;
+                    reason = Some(reason_code(&extension)?);
+                }
+                INVALIDITY_DATE => {
+                    seen.once(Seen::INVALIDITY_DATE, &extension)?;
+                    let mut value = extension.value.reader();
+                    let date =
+                        value.expect(tag::GENERALIZED_TIME, "an invalidity date is no time")?;
+                    crate::der::time(date)?;
+                    value.end("something follows an invalidity date")?;
+                }
+                CERTIFICATE_ISSUER => {
+                    seen.once(Seen::CERTIFICATE_ISSUER, &extension)?;
+                    let mut value = extension.value.reader();
+                    let names =
+                        value.expect(tag::SEQUENCE, "a certificate issuer is no SEQUENCE")?;
+                    value.end("something follows a certificate issuer")?;
+                    let names = scope::general_names(names)?;
+                    self.other_issuer =
+                        !names.iter().any(|name| scope::is_directory_name(name, issuer));
+                    self.first_certificate_issuer.get_or_insert(extension.value.offset);
+                }
+                _ => {
+                    seen.unknown(&extension, extensions)?;
+                    if extension.critical && self.unknown_critical.is_none() {
+                        self.unknown_critical = Some(extension.id.to_string());
+                    }
+                }
+            }
+        }
+        Ok(reason.unwrap_or(ReasonCode::Unspecified))
+    }
+}
+
+/// How many elements there are, as far as they are well formed: to make room once.
+fn count(mut entries: Reader<'_>) -> usize {
+    let mut count = 0;
+    while entries.any().is_ok() {
+        count += 1;
+    }
+    count
+}
+
+fn reason_code(extension: &Extension<'_>) -> Result<ReasonCode, DerError> {
+    let mut value = extension.value.reader();
+    let code = value.expect(tag::ENUMERATED, "a reason code is no ENUMERATED")?;
+    value.end("something follows a reason code")?;
+    match code.content {
+        [code] => ReasonCode::from_code(*code),
+        _ => None,
+    }
+    .ok_or(code.error("a reason code is none of those that RFC 5280 knows"))
+}
+
+/// What is gathered from `crlExtensions`.
+#[derive(Default)]
+struct Facts {
+    number: Option<Box<[u8]>>,
+    delta: bool,
+    scope: Scope,
+    unknown_critical: Option<String>,
+}
+
+impl Facts {
+    fn read(&mut self, explicit: Element<'_>, issuer: &[u8]) -> Result<(), DerError> {
+        let mut outer = explicit.reader();
+        let extensions = outer.expect(tag::SEQUENCE, "crlExtensions is no SEQUENCE")?;
+        outer.end("something follows crlExtensions")?;
+        let mut seen = Seen::default();
+        let mut reader = non_empty(extensions)?;
+        while !reader.is_empty() {
+            let extension = Extension::read(&mut reader)?;
+            match extension.id {
+                CRL_NUMBER => {
+                    seen.once(Seen::CRL_NUMBER, &extension)?;
+                    self.number = Some(number(&extension)?.into());
+                }
+                DELTA_CRL_INDICATOR => {
+                    seen.once(Seen::DELTA_CRL_INDICATOR, &extension)?;
+                    number(&extension)?;
+                    self.delta = true;
+                }
+                ISSUING_DISTRIBUTION_POINT => {
+                    seen.once(Seen::ISSUING_DISTRIBUTION_POINT, &extension)?;
+                    self.scope = Scope::parse(extension.value, issuer)?;
+                }
+                AUTHORITY_KEY_IDENTIFIER => {
+                    seen.once(Seen::AUTHORITY_KEY_IDENTIFIER, &extension)?;
+                    authority_key_identifier(&extension)?;
+                }
+                FRESHEST_CRL => {
+                    seen.once(Seen::FRESHEST_CRL, &extension)?;
+                    let mut value = extension.value.reader();
+                    let points = value.expect(tag::SEQUENCE, "freshestCRL is no SEQUENCE")?;
+                    value.end("something follows freshestCRL")?;
+                    scope::read_points(points, issuer)?;
+                }
+                _ => {
+                    seen.unknown(&extension, extensions)?;
+                    if extension.critical && self.unknown_critical.is_none() {
+                        self.unknown_critical = Some(extension.id.to_string());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The magnitude of a CRL number, without leading zeros.
+fn number<'a>(extension: &Extension<'a>) -> Result<&'a [u8], DerError> {
+    let mut value = extension.value.reader();
+    let octets = value.integer("a CRL number is no INTEGER")?;
+    value.end("something follows a CRL number")?;
+    let magnitude = match octets {
+        [first, ..] if first & 0x80 != 0 => {
+            return Err(extension.value.error("a CRL number is negative"));
+        }
+        [0, magnitude @ ..] => magnitude,
+        magnitude => magnitude,
+    };
+    if octets.len() > LONGEST_NUMBER {
+        return Err(extension.value.error("a CRL number is longer than 20 octets"));
+    }
+    Ok(magnitude)
+}
+
+/// Checks the form of an authority key identifier. Whose key signed the list, its signature shows.
+fn authority_key_identifier(extension: &Extension<'_>) -> Result<(), DerError> {
+    let mut value = extension.value.reader();
+    let mut fields = value.sequence("an authority key identifier is no SEQUENCE")?;
+    value.end("something follows an authority key identifier")?;
+    fields.optional(tag::context(0))?;
+    let issuer = fields.optional(tag::context_constructed(1))?;
+    let serial = fields.optional(tag::context(2))?;
+    fields.end("an authority key identifier holds an unknown field")?;
+    if let Some(issuer) = issuer {
+        scope::general_names(issuer)?;
+    }
+    if let Some(serial) = serial {
+        integer(serial)?;
+    }
+    if issuer.is_some() == serial.is_some() {
+        Ok(())
+    } else {
+        let rule = "an authority key identifier gives an issuer or a serial number alone";
+        Err(extension.value.error(rule))
+    }
+}
+
+/// One extension of the list or of an entry.
+struct Extension<'a> {
+    id: Oid<'a>,
+    critical: bool,
+    /// The `OCTET STRING`.
+    value: Element<'a>,
+}
+
+impl<'a> Extension<'a> {
+    #[inline]
+    fn read(reader: &mut Reader<'a>) -> Result<Self, DerError> {
+        let mut fields = reader.sequence("an extension is no SEQUENCE")?;
+        let id = fields.oid("an extension has no identifier")?;
+        let critical = fields.default_false()?;
+        let value = fields.expect(tag::OCTET_STRING, "an extension has no value")?;
+        fields.end("something follows the value of an extension")?;
+        Ok(Self { id, critical, value })
+    }
+}
+
+fn non_empty(extensions: Element<'_>) -> Result<Reader<'_>, DerError> {
+    if extensions.content.is_empty() {
+        return Err(extensions.error("a list of extensions is empty"));
+    }
+    Ok(extensions.reader())
+}
+
+/// Which extensions have been met in one list of extensions, since none may stand there twice.
+#[derive(Default)]
+struct Seen(u8);
+
+impl Seen {
+    const REASON_CODE: u8 = 1;
+    const INVALIDITY_DATE: u8 = 1 << 1;
+    const CERTIFICATE_ISSUER: u8 = 1 << 2;
+    const CRL_NUMBER: u8 = 1;
+    const DELTA_CRL_INDICATOR: u8 = 1 << 1;
+    const ISSUING_DISTRIBUTION_POINT: u8 = 1 << 2;
+    const AUTHORITY_KEY_IDENTIFIER: u8 = 1 << 3;
+    const FRESHEST_CRL: u8 = 1 << 4;
+    const TWICE: &str = "an extension stands there twice";
+
+    fn once(&mut self, extension: u8, at: &Extension<'_>) -> Result<(), DerError> {
+        if self.0 & extension != 0 {
+            return Err(at.value.error(Self::TWICE));
+        }
+        self.0 |= extension;
+        Ok(())
+    }
+
+    /// Checks that no extension before this one has its identifier. They are few: at most
+    /// [`Seen::AT_MOST`] may stand there.
+    fn unknown(&self, at: &Extension<'_>, all: Element<'_>) -> Result<(), DerError> {
+        let mut reader = all.reader();
+        let mut before = 0;
+        while reader.offset() < at.value.offset {
+            let other = Extension::read(&mut reader)?;
+            if other.value.offset < at.value.offset && other.id == at.id {
+                return Err(at.value.error(Self::TWICE));
+            }
+            before += 1;
+            if before > Self::AT_MOST {
+                return Err(at.value.error("there are more than 32 extensions"));
+            }
+        }
+        Ok(())
+    }
+
+    const AT_MOST: usize = 32;
+}
+
+/// The outer structure once more, of a list that has been read before.
+pub(super) fn signed(der: &[u8]) -> Option<Signed<'_>> {
+    envelope(der).ok().map(|(_, signed)| signed)
+}

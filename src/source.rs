@@ -1,0 +1,386 @@
+//! Where everything that is not in the event comes from: files, web servers, S3 and Secrets Manager.
+//!
+//! **Invariant: this is the only module that reads files and talks to the network.** Everything else takes
+//! bytes. What it hands out is no more trustworthy than where it came from: whoever parses a document judges
+//! its signature.
+//!
+//! * [`Source::parse`] makes a reference of a text, under the rules for what it is used as ([`reference`]).
+//! * [`Fetcher::fetch`] reads one, bounded in time and size, and conditionally where a copy is at hand.
+//! * [`Refreshed`] keeps the last good copy of one and asks for it again when it is due ([`cache`]).
+//! * [`AllowedHosts::admit`] is the way for a URL out of a certificate, and the only one ([`address`]).
+//!
+//! A [`Fetcher`] is made without a file read or a socket opened. Anything remote needs a tokio runtime with
+//! I/O and time enabled; files alone do not.
+//!
+//! Not supported: redirects, proxies, cookies, compression, HTTP/2, FTP, LDAP; AWS credentials from anywhere
+//! but the environment; S3 versions, ranges, access points and directory buckets.
+
+pub mod address;
+pub mod cache;
+mod error;
+mod file;
+mod http;
+pub mod reference;
+mod s3;
+mod secret;
+mod sigv4;
+pub mod url;
+
+use std::fmt;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{
+    ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED,
+};
+use hyper::{Request, StatusCode};
+use tokio::time::Instant;
+
+use crate::environment::Environment;
+use crate::timestamp::Timestamp;
+pub use address::{AddressFault, AllowedHosts, Endpoint};
+pub use cache::{Call, Current, Loaded, Refreshed, Schedule};
+pub use error::{FetchError, FetchFault};
+pub use http::{BoxFuture, Network, SystemNetwork};
+pub use reference::{Base, Rules, Source, SourceFault, SourceSyntaxError, Use};
+pub use url::{Host, Scheme, Url, UrlError};
+
+/// Reads sources. One serves the whole process.
+pub struct Fetcher {
+    client: http::Client,
+    aws: Aws,
+    clock: Clock,
+    in_lambda: bool,
+}
+
+/// What the environment says about AWS.
+struct Aws {
+    credentials: Option<sigv4::Credentials>,
+    region: Option<String>,
+    s3_endpoint: Option<String>,
+    secrets_endpoint: Option<String>,
+}
+
+/// The wall clock, for signatures of requests and for TLS. Decisions are made for an instant of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(fn() -> Timestamp);
+
+impl Clock {
+    /// A clock that asks this function.
+    #[must_use]
+    pub const fn new(now: fn() -> Timestamp) -> Self {
+        Self(now)
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+/// What is asked for, and on which terms.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    /// Where it is.
+    pub target: Target<'a>,
+    /// What it will be used as.
+    pub used_as: Use,
+    /// Which copy is at hand: nothing is sent again that hasn't changed since.
+    pub validator: Option<&'a Validator>,
+    /// The most bytes that are taken.
+    pub limit: usize,
+    /// The longest wait for this source.
+    pub timeout: Duration,
+    /// What the whole call may still wait.
+    pub budget: Budget,
+}
+
+/// Where something is read from: a source of the configuration, or an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// A source that the configuration names.
+    Source(&'a Source),
+    /// A URL that has been let pass.
+    Endpoint(&'a Endpoint),
+}
+
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(source) => source.fmt(f),
+            Self::Endpoint(endpoint) => endpoint.fmt(f),
+        }
+    }
+}
+
+/// What one call may spend waiting for all its sources together.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    end: Instant,
+}
+
+impl Budget {
+    /// A budget that starts now.
+    #[must_use]
+    pub fn starting_now(total: Duration) -> Self {
+        Self { end: Instant::now() + total }
+    }
+
+    /// When a wait of at most `timeout` that starts now has to end.
+    fn deadline(self, timeout: Duration) -> Instant {
+        self.end.min(Instant::now() + timeout)
+    }
+}
+
+/// What tells one state of a document from another: a server's `ETag` or `Last-Modified`, a file's identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validator(State);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    File(file::FileState),
+    EntityTag(HeaderValue),
+    LastModified(HeaderValue),
+}
+
+impl Validator {
+    const fn file(state: file::FileState) -> Self {
+        Self(State::File(state))
+    }
+
+    fn of_answer(headers: &HeaderMap) -> Option<Self> {
+        let tag = headers.get(ETAG).cloned().map(State::EntityTag);
+        tag.or_else(|| headers.get(LAST_MODIFIED).cloned().map(State::LastModified)).map(Self)
+    }
+
+    /// Makes a request conditional.
+    fn condition(&self, headers: &mut HeaderMap) {
+        match &self.0 {
+            State::File(_) => None,
+            State::EntityTag(tag) => headers.insert(IF_NONE_MATCH, tag.clone()),
+            State::LastModified(date) => headers.insert(IF_MODIFIED_SINCE, date.clone()),
+        };
+    }
+}
+
+/// What came of asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// A document.
+    New {
+        /// All of it.
+        bytes: Vec<u8>,
+        /// For asking again.
+        validator: Option<Validator>,
+    },
+    /// The copy at hand is the document.
+    NotModified,
+}
+
+/// What came of asking, where the document went to a [`Receive`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it was received.
+    Complete(Option<Validator>),
+    /// The copy at hand is the document; nothing was received.
+    NotModified,
+}
+
+/// Takes a document as it comes, so that a large one need not be held twice.
+///
+/// What it took counts for nothing until the fetch that fed it has ended well: a document may break off.
+pub trait Receive: Send {
+    /// A document begins, of this many bytes where that is known.
+    fn begin(&mut self, length: Option<usize>);
+
+    /// Its next bytes.
+    fn take(&mut self, bytes: &[u8]);
+}
+
+/// Allocates just what the document needs, where its length is known.
+impl Receive for Vec<u8> {
+    fn begin(&mut self, length: Option<usize>) {
+        self.clear();
+        // Where that is more than there is, growing will say so.
+        let _ = self.try_reserve_exact(length.unwrap_or(0));
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// A question to a server that answers questions: OCSP over POST (RFC 6960, A.1).
+#[derive(Clone, Copy)]
+pub struct Post<'a> {
+    /// Whom it is put to.
+    pub endpoint: &'a Endpoint,
+    /// The media type of the question.
+    pub content_type: &'static str,
+    /// The question.
+    pub body: &'a [u8],
+    /// The most bytes of answer that are taken.
+    pub limit: usize,
+    /// The longest wait.
+    pub timeout: Duration,
+    /// What the whole call may still wait.
+    pub budget: Budget,
+}
+
+impl Fetcher {
+    /// A fetcher over the system's network, on the terms of the environment: `AWS_REGION`,
+    /// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, the credentials that Lambda gives, and
+    /// `SSL_CERT_FILE` for authorities other than Mozilla's.
+    #[must_use]
+    pub fn new(environment: &dyn Environment, clock: Clock) -> Self {
+        Self::on(Box::new(SystemNetwork), environment, clock)
+    }
+
+    /// A fetcher over another network.
+    #[must_use]
+    pub fn on(network: Box<dyn Network>, environment: &dyn Environment, clock: Clock) -> Self {
+        let authorities = environment.variable("SSL_CERT_FILE").map(Into::into);
+        Self {
+            client: http::Client::new(network, authorities, clock),
+            aws: Aws {
+                credentials: sigv4::Credentials::from_environment(environment),
+                region: environment
+                    .variable("AWS_REGION")
+                    .or_else(|| environment.variable("AWS_DEFAULT_REGION")),
+                s3_endpoint: environment.variable("AWS_ENDPOINT_URL_S3"),
+                secrets_endpoint: environment.variable("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            },
+            clock,
+            in_lambda: environment.variable("AWS_LAMBDA_RUNTIME_API").is_some(),
+        }
+    }
+
+    /// Reads a source whole.
+    ///
+    /// # Errors
+    /// Which source could not be read, and why.
+    pub async fn fetch(&self, ask: Ask<'_>) -> Result<Fetched, FetchError> {
+        let mut bytes = Vec::new();
+        Ok(match self.fetch_into(ask, &mut bytes).await? {
+            Outcome::Complete(validator) => Fetched::New { bytes, validator },
+            Outcome::NotModified => Fetched::NotModified,
+        })
+    }
+
+    /// Reads a source into a receiver.
+    ///
+    /// # Errors
+    /// Which source could not be read, and why. The receiver may then have taken a part of it.
+    pub async fn fetch_into(
+        &self,
+        ask: Ask<'_>,
+        receiver: &mut dyn Receive,
+    ) -> Result<Outcome, FetchError> {
+        let outcome = match ask.target {
+            Target::Source(Source::File(path)) => {
+                let private = ask.used_as == Use::SigningKey && !self.in_lambda;
+                file::read(path, ask.validator, ask.limit, private, receiver)
+            }
+            _ => {
+                let deadline = ask.budget.deadline(ask.timeout);
+                within(deadline, self.fetch_remote(ask, deadline, receiver)).await
+            }
+        };
+        outcome.map_err(|fault| FetchError::new(ask.target, fault))
+    }
+
+    /// Puts a question to a server and returns its answer.
+    ///
+    /// # Errors
+    /// Who could not be asked, and why.
+    pub async fn post(&self, post: Post<'_>) -> Result<Vec<u8>, FetchError> {
+        let deadline = post.budget.deadline(post.timeout);
+        let exchange = async {
+            let mut request = Request::post(post.endpoint.url().path_and_query())
+                .body(Full::new(Bytes::copy_from_slice(post.body)))
+                .map_err(|error| FetchFault::Exchange(error.to_string()))?;
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(post.content_type));
+            let answer = self.client.send(post.endpoint, request, deadline).await?;
+            expect_ok(answer.status())?;
+            let mut bytes = Vec::new();
+            answer.receive(post.limit, &mut bytes).await?;
+            Ok(bytes)
+        };
+        within(deadline, exchange).await.map_err(|fault| FetchError::new(post.endpoint, fault))
+    }
+
+    async fn fetch_remote(
+        &self,
+        ask: Ask<'_>,
+        deadline: Instant,
+        receiver: &mut dyn Receive,
+    ) -> Result<Outcome, FetchFault> {
+        match ask.target {
+            Target::Source(Source::Web(url)) => {
+                self.fetch_web(&Endpoint::configured(url.clone()), ask, deadline, receiver).await
+            }
+            Target::Endpoint(endpoint) => self.fetch_web(endpoint, ask, deadline, receiver).await,
+            Target::Source(Source::S3(object)) => {
+                self.fetch_object(object, ask, deadline, receiver).await
+            }
+            Target::Source(Source::Secret(arn)) => {
+                self.fetch_secret(arn, ask.limit, deadline, receiver).await
+            }
+            Target::Source(Source::File(path)) => {
+                file::read(path, ask.validator, ask.limit, false, receiver)
+            }
+        }
+    }
+
+    async fn fetch_web(
+        &self,
+        endpoint: &Endpoint,
+        ask: Ask<'_>,
+        deadline: Instant,
+        receiver: &mut dyn Receive,
+    ) -> Result<Outcome, FetchFault> {
+        let mut request = Request::get(endpoint.url().path_and_query())
+            .body(Full::default())
+            .map_err(|error| FetchFault::Exchange(error.to_string()))?;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
+        if let Some(validator) = ask.validator {
+            validator.condition(request.headers_mut());
+        }
+        let conditional = is_conditional(request.headers());
+        let answer = self.client.send(endpoint, request, deadline).await?;
+        if answer.status() == StatusCode::NOT_MODIFIED {
+            return if conditional {
+                Ok(Outcome::NotModified)
+            } else {
+                Err(FetchFault::UnaskedNotModified)
+            };
+        }
+        expect_ok(answer.status())?;
+        let validator = Validator::of_answer(answer.headers());
+        answer.receive(ask.limit, receiver).await?;
+        Ok(Outcome::Complete(validator))
+    }
+}
+
+fn is_conditional(headers: &HeaderMap) -> bool {
+    headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE)
+}
+
+fn expect_ok(status: StatusCode) -> Result<(), FetchFault> {
+    match status {
+        StatusCode::OK => Ok(()),
+        status if status.is_redirection() => Err(FetchFault::Redirect(status.as_u16())),
+        status => Err(FetchFault::Status(status.as_u16())),
+    }
+}
+
+async fn within<T>(
+    deadline: Instant,
+    future: impl Future<Output = Result<T, FetchFault>>,
+) -> Result<T, FetchFault> {
+    if deadline <= Instant::now() {
+        return Err(FetchFault::TimedOut);
+    }
+    tokio::time::timeout_at(deadline, future).await.unwrap_or(Err(FetchFault::TimedOut))
+}

@@ -1,0 +1,54 @@
+//! What the integration tests share. Each test file says `mod support;` and takes what it needs.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
+
+pub mod certificates;
+pub mod openssl;
+pub mod pki;
+
+use std::{fs, io::Write, path::PathBuf};
+
+/// A directory of one test's own, in Cargo's target directory, empty at first and removed at the end.
+pub struct Scratch(PathBuf);
+
+/// The scratch directory of the test of this name.
+pub fn scratch(test: &str) -> Scratch {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    Scratch(path)
+}
+
+impl Scratch {
+    /// Writes a file and gives its path.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).unwrap();
+        path.into_os_string().into_string().unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Says that a test was passed over because a program is missing. In CI, where every program is there, that is
+/// a failure.
+pub fn skip(test: &str, program: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{test} needs {program}");
+    // Not `eprintln!`, which the test harness keeps to itself.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {test} needs {program}");
+}
