@@ -6,13 +6,14 @@
 //! replaced without anybody noticing. When the configuration file changes, processes are replaced
 //! as by a deployment.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use runtime_emulator::{Bootstrap, Launch, Outcome};
+use runtime_emulator::{Bootstrap, Ender, Launch, Outcome};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -23,13 +24,16 @@ const CONCURRENCY: usize = 8;
 pub struct Authorizer {
     launch: Launch,
     watched: Option<PathBuf>,
-    idle: Mutex<Idle>,
+    processes: Mutex<Processes>,
     running: Arc<Semaphore>,
 }
 
 #[derive(Default)]
-struct Idle {
-    processes: Vec<Bootstrap>,
+struct Processes {
+    idle: Vec<Bootstrap>,
+    /// Those with a call, by their process id.
+    busy: HashMap<u32, Ender>,
+    ended: bool,
     /// What the watched file was like when they were started.
     seen: Option<FileState>,
     generation: u64,
@@ -55,7 +59,7 @@ impl Authorizer {
         Self {
             launch,
             watched,
-            idle: Mutex::default(),
+            processes: Mutex::default(),
             running: Arc::new(Semaphore::new(CONCURRENCY)),
         }
     }
@@ -92,29 +96,34 @@ impl Authorizer {
         .await
     }
 
-    /// Ends every process, those that are busy after their call.
-    pub async fn shut_down(&self) {
-        let all = u32::try_from(CONCURRENCY).unwrap_or(u32::MAX);
-        let idle = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.generation += 1;
-            std::mem::take(&mut idle.processes)
-        };
-        let _ = blocking(move || {
-            drop(idle);
-            Ok(())
-        })
-        .await;
-        // A call ends by its time-out at the latest.
-        let permits = self.running.acquire_many(all).await;
+    /// Ends every process, those with a call too, and refuses further calls.
+    pub fn shut_down(&self) {
         self.running.close();
-        drop(permits);
+        let (idle, busy) = {
+            let mut processes = self.lock();
+            processes.ended = true;
+            (std::mem::take(&mut processes.idle), std::mem::take(&mut processes.busy))
+        };
+        drop(idle);
+        for ender in busy.values() {
+            ender.end();
+        }
     }
 
     fn call_blocking(&self, event: &[u8]) -> Result<Vec<u8>, CallError> {
         let generation = self.look_for_changes();
         let mut process = self.idle_process()?;
+        let id = process.pid();
+        let ended = {
+            let mut processes = self.lock();
+            processes.busy.insert(id, process.ender());
+            processes.ended
+        };
+        if ended {
+            return Err(CallError::Failed("it is shutting down".to_owned()));
+        }
         let outcome = process.invoke(event);
+        self.lock().busy.remove(&id);
         if matches!(outcome, Outcome::Response(_) | Outcome::Error { .. }) {
             self.put_back(process, generation);
         }
@@ -127,10 +136,7 @@ impl Authorizer {
     /// An idle process that is alive, or a new one.
     fn idle_process(&self) -> Result<Bootstrap, CallError> {
         loop {
-            let process = {
-                let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-                idle.processes.pop()
-            };
+            let process = self.lock().idle.pop();
             match process {
                 Some(mut process) => {
                     if process.is_running() && process.ready().is_ok() {
@@ -149,9 +155,13 @@ impl Authorizer {
     }
 
     fn put_back(&self, process: Bootstrap, generation: u64) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.generation == generation {
-            idle.processes.push(process);
+        let mut processes = self.lock();
+        if processes.generation == generation && !processes.ended {
+            processes.idle.push(process);
+        } else {
+            // Ended without the lock, since that takes a moment.
+            drop(processes);
+            drop(process);
         }
     }
 
@@ -160,17 +170,27 @@ impl Authorizer {
         let state = self.watched.as_ref().and_then(|path| fs::metadata(path).ok());
         let state = state.map(|metadata| (metadata.modified().ok(), metadata.len()));
         let (old, generation) = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut processes = self.lock();
             let mut old = Vec::new();
-            if idle.seen != state {
-                idle.seen = state;
-                idle.generation += 1;
-                old = std::mem::take(&mut idle.processes);
+            if processes.seen != state {
+                processes.seen = state;
+                processes.generation += 1;
+                old = std::mem::take(&mut processes.idle);
             }
-            (old, idle.generation)
+            (old, processes.generation)
         };
         drop(old);
         generation
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Processes> {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Authorizer {
+    fn drop(&mut self) {
+        self.shut_down();
     }
 }
 

@@ -448,8 +448,8 @@ mod tests {
 
     #[test]
     fn dates_are_padded_as_in_certificates() {
-        let at = OffsetDateTime::from_unix_timestamp(4_752_952_101).unwrap();
-        assert_eq!(validity_date(at), "Aug 12 12:01:41 2120 GMT");
+        let at = OffsetDateTime::from_unix_timestamp(4_752_260_901).unwrap();
+        assert_eq!(validity_date(at), "Aug  5 00:28:21 2120 GMT");
         let at = OffsetDateTime::from_unix_timestamp(1_780_617_600).unwrap();
         assert_eq!(validity_date(at), "Jun  5 00:00:00 2026 GMT");
         assert_eq!(request_time(at), "05/Jun/2026:00:00:00 +0000");

@@ -200,7 +200,7 @@ impl Gateway {
         let cached = if how == "allowed" { "" } else { ", from the cache" };
         // Codes of the authorizer's own, not values: a fixed alphabet.
         let said = answer.context.get("denyReason").filter(|said| {
-            said.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+            !said.is_empty() && said.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
         });
         let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
         match answer.verdict(&call.arn()) {

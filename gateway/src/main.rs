@@ -101,10 +101,7 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
         () = serving => {}
         () = interrupted() => eprintln!("stopping"),
     }
-    tokio::select! {
-        () = gateway.authorizer.shut_down() => {}
-        () = interrupted() => {}
-    }
+    gateway.authorizer.shut_down();
     Ok(())
 }
 
@@ -125,9 +122,8 @@ async fn interrupted() {
 }
 
 async fn listen(port: u16) -> Result<TcpListener, String> {
-    // Both of what `localhost` may mean, through one socket where the system allows it.
-    let both = TcpListener::bind(("127.0.0.1", port)).await;
-    both.map_err(|error| match error.kind() {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await;
+    listener.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!("port {port} is in use: choose another one with `--port`")
         }
