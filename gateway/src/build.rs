@@ -8,27 +8,32 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 /// The directory of the workspace: the parent of this package's.
-pub(crate) fn workspace() -> PathBuf {
+#[must_use]
+pub fn workspace() -> PathBuf {
     let package = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     package.parent().map_or_else(|| package.clone(), Path::to_owned)
 }
 
 /// Where build products go.
-pub(crate) fn target(workspace: &Path) -> PathBuf {
+#[must_use]
+pub fn target(workspace: &Path) -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from)
 }
 
 /// Builds the authorizer, showing cargo's progress, and tells where it is.
 ///
 /// It is built by itself, so that features of the gateway's dependencies do not reach it.
-pub(crate) fn authorizer(workspace: &Path) -> Result<PathBuf, String> {
+///
+/// # Errors
+/// One line, where it can't be built.
+pub fn authorizer(workspace: &Path, profile: &str) -> Result<PathBuf, String> {
     const PACKAGE: &str = "mtls-authorizer";
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let failed = |what: &str| format!("the authorizer can't be built: {what}");
     let mut child = Command::new(cargo)
         .current_dir(workspace)
-        .args(["build", "--profile", "tools", "--package", PACKAGE, "--bin", PACKAGE])
+        .args(["build", "--profile", profile, "--package", PACKAGE, "--bin", PACKAGE])
         .arg("--message-format=json-render-diagnostics")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

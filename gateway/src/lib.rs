@@ -4,6 +4,7 @@ pub mod api;
 pub mod arguments;
 pub mod authorizer;
 pub mod backend;
+pub mod build;
 pub mod cache;
 pub mod certificate;
 pub mod clock;

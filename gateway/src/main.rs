@@ -3,7 +3,6 @@
 // A program that talks to a person on standard output and error.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-mod build;
 mod welcome;
 
 use std::collections::BTreeMap;
@@ -18,6 +17,7 @@ use std::time::Duration;
 use mtls_gateway::api::{AnswerForm, Api};
 use mtls_gateway::arguments::{self, Arguments, Command, DEFAULT_PORT};
 use mtls_gateway::authorizer::{Authorizer, CallError};
+use mtls_gateway::build;
 use mtls_gateway::function::{self, Function};
 use mtls_gateway::gateway::{Gateway, Log};
 use mtls_gateway::pki::Pki;
@@ -77,7 +77,7 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
     let function = function_of(&template, directory, &api)?;
     let bootstrap = match &arguments.authorizer {
         Some(path) => program(path)?,
-        None => build::authorizer(&workspace)?,
+        None => build::authorizer(&workspace, "tools")?,
     };
     let config = configuration(arguments, &workspace, function.as_ref())?;
     let launch = launch(&bootstrap, &config, function.as_ref(), &api);

@@ -120,16 +120,19 @@ fn printed_commands_answer_as_the_line_above_them_says() {
 #[cfg(unix)]
 #[test]
 fn interrupt_ends_it_and_its_authorizer() {
-    // The fake tells its process id by a file that is gone when nobody has it open any more.
     let mut started = start(&fixture("rest.yaml"), FAKE, &policy(), &[]);
-    let stderr = started.child.stderr.take().unwrap();
-    let id = started.child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let mut lines = BufReader::new(started.child.stderr.take().unwrap()).lines();
+    let authorizer = lines
+        .find_map(|line| Some(line.unwrap().trim().strip_prefix("process ")?.to_owned()))
+        .unwrap();
+    let signal = |signal: &str, id: &str| {
+        Command::new("kill").args([signal, id]).stderr(Stdio::null()).status().unwrap().success()
+    };
+    assert!(signal("-0", &authorizer));
+    assert!(signal("-INT", &started.child.id().to_string()));
     assert!(started.child.wait().unwrap().success());
-    // The authorizer had standard error by way of the gateway alone, which has ended: if it lived
-    // on, its own pipe would show it.
-    let lines: Vec<String> = BufReader::new(stderr).lines().map(Result::unwrap).collect();
-    assert_eq!(lines.last().map(String::as_str), Some("stopping"), "{lines:?}");
+    assert_eq!(lines.last().unwrap().unwrap(), "stopping");
+    assert!(!signal("-0", &authorizer), "the authorizer lives on");
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn main() {
     let allowed = allowed.unwrap_or_default();
     let simple = env::var("AUTHORIZER_HTTP_API").is_ok_and(|form| form == "simple");
     println!("fake authorizer started");
+    println!("process {}", std::process::id());
     let mut calls = 0;
     loop {
         let (id, event) = next(&api);

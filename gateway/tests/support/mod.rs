@@ -16,6 +16,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use mtls_gateway::api::Api;
 use mtls_gateway::authorizer::Authorizer;
+use mtls_gateway::build;
 use mtls_gateway::clock::Clock;
 use mtls_gateway::function;
 use mtls_gateway::gateway::{Gateway, Log};
@@ -41,8 +42,16 @@ pub const NOW: i64 = 1_800_000_000;
 pub const ORDERS: &str = "C=US,O=Acme,CN=orders";
 pub const BILLING: &str = "C=US,O=Acme,CN=billing";
 
+static START: OnceLock<i64> = OnceLock::new();
+
+/// The time when a test starts.
 pub fn now() -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp(NOW).unwrap()
+    OffsetDateTime::from_unix_timestamp(*START.get_or_init(|| NOW)).unwrap()
+}
+
+/// Starts all tests of this process at the time of day, for programs that know no other.
+pub fn use_time_of_day() {
+    START.get_or_init(|| OffsetDateTime::now_utc().unix_timestamp());
 }
 
 /// A directory of this test's own.
@@ -69,6 +78,12 @@ pub fn read_template(path: &Path, parameters: &[(&str, &str)]) -> Template {
         parameters.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let text = std::fs::read_to_string(path).unwrap();
     Template::read(&path.display().to_string(), &text, &given).unwrap()
+}
+
+/// The authorizer of this repository, built once.
+pub fn authorizer() -> PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| build::authorizer(&build::workspace(), "dev").unwrap()).clone()
 }
 
 /// What a test may change before the gateway starts.
@@ -110,6 +125,13 @@ impl Setup {
         self
     }
 
+    /// The real authorizer with a configuration.
+    pub fn authorizer(mut self, configuration: &str) -> Self {
+        self.program = authorizer();
+        self.allowed = configuration.to_owned();
+        self
+    }
+
     pub fn gateway(mut self, change: impl FnOnce(&mut Gateway) + 'static) -> Self {
         self.gateway = Box::new(change);
         self
@@ -144,7 +166,7 @@ impl Setup {
         let store = TrustStore::from_pem(&store).unwrap();
         let mut gateway =
             Gateway::new(api, store, Authorizer::new(launch, Some(policy.clone())), line);
-        let seconds = Arc::new(AtomicI64::new(NOW));
+        let seconds = Arc::new(AtomicI64::new(now().unix_timestamp()));
         let told = Arc::clone(&seconds);
         gateway.clock = Clock::of(move || {
             OffsetDateTime::from_unix_timestamp(told.load(Ordering::SeqCst)).unwrap()
@@ -200,6 +222,10 @@ impl Running {
 
     pub fn advance(&self, seconds: i64) {
         self.seconds.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    pub fn configure(&self, configuration: &str) {
+        std::fs::write(&self.policy, configuration).unwrap();
     }
 
     /// Changes the policy. The length differs, so that the change shows whatever the clock's grain.
@@ -299,7 +325,7 @@ impl Client {
     }
 }
 
-/// Verifies the server as of [`NOW`].
+/// Verifies the server as of [`now`].
 #[derive(Debug)]
 struct At(Arc<rustls::client::WebPkiServerVerifier>);
 
@@ -312,7 +338,7 @@ impl rustls::client::danger::ServerCertVerifier for At {
         ocsp: &[u8],
         _now: rustls::pki_types::UnixTime,
     ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        let now = Duration::from_secs(u64::try_from(NOW).unwrap());
+        let now = Duration::from_secs(u64::try_from(now().unix_timestamp()).unwrap());
         let now = rustls::pki_types::UnixTime::since_unix_epoch(now);
         self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp, now)
     }
