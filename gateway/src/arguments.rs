@@ -85,15 +85,24 @@ pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Command, Stri
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let (name, joined) = match argument.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
+            Some((name, value)) if name.starts_with("--") => {
+                (name.to_owned(), Some(value.to_owned()))
+            }
             _ => (argument.clone(), None),
         };
         if matches!(name.as_str(), "--help" | "-h" | "help") {
             return Ok(Command::Help);
         }
         let known = [
-            "--port", "--trust-store", "--config", "--template", "--api", "--parameter", "--backend",
-            "--authorizer", "--header-case",
+            "--port",
+            "--trust-store",
+            "--config",
+            "--template",
+            "--api",
+            "--parameter",
+            "--backend",
+            "--authorizer",
+            "--header-case",
         ];
         if !known.contains(&name.as_str()) {
             return Err(format!("`{argument}` is no option; `--help` lists them"));
@@ -117,8 +126,7 @@ pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Command, Stri
                     "echo" => Backend::Echo,
                     "integration" => Backend::Integration,
                     url => Backend::Server(
-                        Url::read(url)
-                            .map_err(|_| odd("it is a URL, `echo` or `integration`"))?,
+                        Url::read(url).map_err(|_| odd("it is a URL, `echo` or `integration`"))?,
                     ),
                 });
             }
@@ -162,7 +170,14 @@ mod tests {
     #[test]
     fn every_option_is_in_the_help() {
         for option in [
-            "port", "trust-store", "config", "template", "api", "parameter", "backend", "authorizer",
+            "port",
+            "trust-store",
+            "config",
+            "template",
+            "api",
+            "parameter",
+            "backend",
+            "authorizer",
             "header-case",
         ] {
             assert!(HELP.contains(&format!("    --{option} ")), "{option}");
@@ -177,7 +192,10 @@ mod tests {
             ("serve", "`serve` is no option; `--help` lists them"),
             ("--port 70000", "`--port` can't be `70000`: a port is 0 to 65535"),
             ("--parameter A", "`--parameter` can't be `A`: it is KEY=VALUE"),
-            ("--backend ftp://a", "`--backend` can't be `ftp://a`: it is a URL, `echo` or `integration`"),
+            (
+                "--backend ftp://a",
+                "`--backend` can't be `ftp://a`: it is a URL, `echo` or `integration`",
+            ),
             ("--header-case x", "`--header-case` can't be `x`: it is `sensitive` or `insensitive`"),
         ] {
             assert_eq!(read_words(words).unwrap_err(), message);

@@ -57,9 +57,7 @@ impl Url {
             None => (rest, "/"),
         };
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => {
-                (host, port.parse().map_err(|_| odd())?)
-            }
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| odd())?),
             _ => (authority, if secure { 443 } else { 80 }),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -211,7 +209,9 @@ mod tests {
         assert_eq!((url.host.as_str(), url.port), ("::1", 9000));
         assert_eq!(url.with_path_below("/orders").to_string(), "http://[::1]:9000/base/orders");
         assert_eq!(Url::read("https://example.com").unwrap().to_string(), "https://example.com/");
-        for odd in ["example.com", "ftp://a/", "http://", "http://a:b/", "http://u@a/", "http://a b"] {
+        for odd in
+            ["example.com", "ftp://a/", "http://", "http://a:b/", "http://u@a/", "http://a b"]
+        {
             assert!(Url::read(odd).is_err(), "{odd}");
         }
     }

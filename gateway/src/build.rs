@@ -43,7 +43,8 @@ pub fn authorizer(workspace: &Path, profile: &str) -> Result<PathBuf, String> {
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             let message: Value = serde_json::from_str(&line).unwrap_or_default();
-            let is_program = message.pointer("/target/name").and_then(Value::as_str) == Some(PACKAGE);
+            let is_program =
+                message.pointer("/target/name").and_then(Value::as_str) == Some(PACKAGE);
             if let (true, Some(path)) =
                 (is_program, message.get("executable").and_then(Value::as_str))
             {

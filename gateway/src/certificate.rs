@@ -7,8 +7,8 @@
 
 use std::fmt;
 
-use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use time::OffsetDateTime;
 use webpki::RawPublicKeyEntity;
 use x509_parser::der_parser::asn1_rs::{Any, FromDer as _};

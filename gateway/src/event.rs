@@ -86,8 +86,7 @@ impl Ids {
 #[must_use]
 pub fn incoming_headers(request: &Request, source_ip: IpAddr, ids: &Ids) -> Headers {
     let mut headers = request.headers.clone();
-    let mut forwarded: Vec<String> =
-        headers.all("X-Forwarded-For").map(str::to_owned).collect();
+    let mut forwarded: Vec<String> = headers.all("X-Forwarded-For").map(str::to_owned).collect();
     forwarded.push(source_ip.to_string());
     let added = ["X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"];
     headers.remove(|name| added.iter().any(|added| name.eq_ignore_ascii_case(added)));
@@ -345,7 +344,9 @@ impl Call<'_> {
             "identity.clientCert.validity.notAfter" => validity_date(certificate.not_after),
             "identity.clientCert.validity.notBefore" => validity_date(certificate.not_before),
             "identity.sourceIp" => self.source_ip.to_string(),
-            "identity.userAgent" => return self.request.headers.first("User-Agent").map(str::to_owned),
+            "identity.userAgent" => {
+                return self.request.headers.first("User-Agent").map(str::to_owned);
+            }
             "path" => self.request.path.clone(),
             "protocol" => self.request.protocol.to_owned(),
             "requestId" => self.ids.request.clone(),
@@ -369,7 +370,8 @@ fn validity_date(at: OffsetDateTime) -> String {
 
 /// `21/Nov/2026:08:00:00 +0000`.
 fn request_time(at: OffsetDateTime) -> String {
-    let form = format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
+    let form =
+        format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
     at.format(form).unwrap_or_default()
 }
 

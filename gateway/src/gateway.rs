@@ -272,23 +272,24 @@ impl Gateway {
         mapped: &Mapped,
     ) -> Result<TargetUrl, Refusal> {
         let failed = |reason: String| refusal(Refused::Integration, reason);
-        let own = if integration.uri.starts_with("arn:") {
+        let variables = match self.api.kind {
+            Kind::Rest => &mapped.path_variables,
+            Kind::Http => &call.found.path_variables,
+        };
+        let mut uri = integration.uri.clone();
+        for (name, value) in variables {
+            uri = uri.replace(&format!("{{{name}}}"), value);
+        }
+        let own = if uri.starts_with("arn:") || uri.starts_with('/') {
             None
         } else {
-            let variables = match self.api.kind {
-                Kind::Rest => &mapped.path_variables,
-                Kind::Http => &call.found.path_variables,
-            };
-            let mut uri = integration.uri.clone();
-            for (name, value) in variables {
-                uri = uri.replace(&format!("{{{name}}}"), value);
-                uri = uri.replace(&format!("{{{name}+}}"), value);
-            }
             Some(Url::read(&uri).map_err(failed)?)
         };
-        // A private integration of an HTTP API is given the path of the request.
         let path = mapped.path.clone().unwrap_or_else(|| match &own {
             Some(url) => url.path().to_owned(),
+            // A parameter for scheme and host that is empty.
+            None if uri.starts_with('/') => uri.clone(),
+            // A private integration of an HTTP API is given the path of the request.
             None => call.request.path.clone(),
         });
         let url = match (&self.backend, own) {
@@ -299,7 +300,7 @@ impl Gateway {
             }
             (Backend::Integration, Some(url)) => Some(url),
             (Backend::Integration, None) => {
-                return Err(failed("the integration's ARN can't be reached from here".to_owned()));
+                return Err(failed("the integration's URI names no server".to_owned()));
             }
         };
         Ok(TargetUrl { path, url })

@@ -409,9 +409,10 @@ fn parse_request_head(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, Read
     let target = parsed.path.unwrap_or_default();
     let (path, query) = split_target(target)?;
     let asks = |token: &str| {
-        headers.all("Connection").flat_map(|value| value.split(',')).any(|part| {
-            part.trim().eq_ignore_ascii_case(token)
-        })
+        headers
+            .all("Connection")
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().eq_ignore_ascii_case(token))
     };
     let request = Request {
         method: parsed.method.unwrap_or_default().to_owned(),
@@ -547,7 +548,8 @@ mod tests {
 
     #[tokio::test]
     async fn header_names_keep_case_order_and_repetition() {
-        let request = read("GET /a?b=c HTTP/1.1\r\nhOsT: x\r\nX-A: 1\r\nx-a: 2\r\n\r\n").await.unwrap();
+        let request =
+            read("GET /a?b=c HTTP/1.1\r\nhOsT: x\r\nX-A: 1\r\nx-a: 2\r\n\r\n").await.unwrap();
         let fields: Vec<_> = request.headers.iter().collect();
         assert_eq!(fields, [("hOsT", "x"), ("X-A", "1"), ("x-a", "2")]);
         assert_eq!((request.path.as_str(), request.query.as_deref()), ("/a", Some("b=c")));

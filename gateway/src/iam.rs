@@ -56,9 +56,11 @@ impl Policy {
     pub fn evaluate(&self, resource: &str) -> Verdict {
         let mut verdict = Verdict::ImplicitDeny;
         for statement in &self.statements {
-            let applies = statement.actions.iter().any(|action| {
-                glob_matches(&action.to_ascii_lowercase(), "execute-api:invoke")
-            }) && statement.resources.iter().any(|pattern| glob_matches(pattern, resource));
+            let applies = statement
+                .actions
+                .iter()
+                .any(|action| glob_matches(&action.to_ascii_lowercase(), "execute-api:invoke"))
+                && statement.resources.iter().any(|pattern| glob_matches(pattern, resource));
             match (applies, statement.allow) {
                 (true, false) => return Verdict::ExplicitDeny,
                 (true, true) => verdict = Verdict::Allow,
@@ -70,7 +72,9 @@ impl Policy {
 }
 
 fn statement(value: &Value) -> Result<Statement, String> {
-    let Value::Object(fields) = value else { return Err("a Statement is not an object".to_owned()) };
+    let Value::Object(fields) = value else {
+        return Err("a Statement is not an object".to_owned());
+    };
     for key in fields.keys() {
         if !matches!(key.as_str(), "Sid" | "Effect" | "Action" | "Resource") {
             return Err(format!("`{key}` in a Statement can't be evaluated here"));

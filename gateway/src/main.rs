@@ -66,8 +66,9 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
     let listener = listen(arguments.port.unwrap_or(DEFAULT_PORT)).await?;
     let port = listener.local_addr().map_err(|error| error.to_string())?.port();
 
-    let pki = Pki::ensure(&build::target(&workspace).join("gateway-pki"), OffsetDateTime::now_utc())
-        .map_err(|error| error.to_string())?;
+    let pki =
+        Pki::ensure(&build::target(&workspace).join("gateway-pki"), OffsetDateTime::now_utc())
+            .map_err(|error| error.to_string())?;
     let store = arguments.trust_store.clone().unwrap_or_else(|| pki.file("truststore.pem"));
     let trust_store = TrustStore::from_pem(&read(&store)?)
         .map_err(|error| format!("`{}` is no trust store: {error}", store.display()))?;
@@ -133,7 +134,8 @@ async fn listen(port: u16) -> Result<TcpListener, String> {
 
 fn read_template(path: &Path, parameters: &BTreeMap<String, String>) -> Result<Template, String> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|error| format!("`{name}` can't be read: {error}"))?;
+    let text =
+        fs::read_to_string(path).map_err(|error| format!("`{name}` can't be read: {error}"))?;
     Template::read(&name, &text, parameters).map_err(|error| error.to_string())
 }
 
@@ -211,9 +213,11 @@ fn launch(
             launch = launch.env(name, value);
         }
     } else {
-        let simple = api.routes.iter().filter_map(|route| route.authorizer.as_ref()).any(|own| {
-            own.answer == AnswerForm::Simple
-        });
+        let simple = api
+            .routes
+            .iter()
+            .filter_map(|route| route.authorizer.as_ref())
+            .any(|own| own.answer == AnswerForm::Simple);
         launch = launch.timeout(Duration::from_secs(8));
         if simple {
             launch = launch.env("AUTHORIZER_HTTP_API", "simple");

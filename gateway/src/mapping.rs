@@ -177,9 +177,9 @@ fn rest_value(text: &str, line: usize) -> Result<Part, Fault> {
         Some(_) => None,
         None => context_or_stage(text),
     };
-    variable.map(Part::Variable).ok_or_else(|| {
-        Fault::new(line, format!("`{text}` is no value that can be mapped here"))
-    })
+    variable
+        .map(Part::Variable)
+        .ok_or_else(|| Fault::new(line, format!("`{text}` is no value that can be mapped here")))
 }
 
 /// Reads the mappings of an HTTP API's integration.
@@ -228,7 +228,8 @@ fn http_value(text: &str, line: usize) -> Result<Vec<Part>, Fault> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
-        let (name, after) = after.split_once('}').ok_or_else(|| Fault::new(line, "`${` without `}`"))?;
+        let (name, after) =
+            after.split_once('}').ok_or_else(|| Fault::new(line, "`${` without `}`"))?;
         parts.push(Part::Text(before.to_owned()));
         parts.push(Part::Variable(http_variable(name).ok_or_else(|| unknown(name))?));
         rest = after;
@@ -264,7 +265,9 @@ pub(crate) fn context_or_stage(name: &str) -> Option<Variable> {
 
 fn is_token(name: &str) -> bool {
     !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// Whether a mapping for `X-A` replaces a header `x-a` that the client sent.
@@ -390,7 +393,8 @@ mod tests {
 
     #[test]
     fn rest_mapping_replaces_the_exact_name_only() {
-        let mappings = read_rest(&parameters(&[(SUB, "context.authorizer.clientCertSub")])).unwrap();
+        let mappings =
+            read_rest(&parameters(&[(SUB, "context.authorizer.clientCertSub")])).unwrap();
         assert_eq!(
             after(&mappings, HeaderCase::Sensitive),
             [pair("x-client-cert-sub", "forged too"), pair("X-Client-Cert-Sub", "CN=orders")]
@@ -409,9 +413,8 @@ mod tests {
 
     #[test]
     fn append_keeps_the_clients_header_and_overwrite_does_not() {
-        let mapping = |key| {
-            read_http(&parameters(&[(key, "$context.authorizer.clientCertSub")])).unwrap()
-        };
+        let mapping =
+            |key| read_http(&parameters(&[(key, "$context.authorizer.clientCertSub")])).unwrap();
         let appended = after(&mapping("append:header.X-Client-Cert-Sub"), HeaderCase::Insensitive);
         assert_eq!(appended.len(), 3);
         let own = after(&mapping("overwrite:header.X-Client-Cert-Sub"), HeaderCase::Insensitive);
@@ -433,7 +436,11 @@ mod tests {
             ("integration.request.header.X", "context.unknown"),
             ("integration.request.header.X", "orders"),
         ] {
-            assert_eq!(read_rest(&parameters(&[(key, value)])).unwrap_err().line, 1, "{key} {value}");
+            assert_eq!(
+                read_rest(&parameters(&[(key, value)])).unwrap_err().line,
+                1,
+                "{key} {value}"
+            );
         }
         for (key, value) in [
             ("overwrite:header.Authorization", "a"),
@@ -442,7 +449,11 @@ mod tests {
             ("overwrite:header.X", "$context.unknown"),
             ("overwrite:header.X", "${request.header.a"),
         ] {
-            assert_eq!(read_http(&parameters(&[(key, value)])).unwrap_err().line, 1, "{key} {value}");
+            assert_eq!(
+                read_http(&parameters(&[(key, value)])).unwrap_err().line,
+                1,
+                "{key} {value}"
+            );
         }
     }
 

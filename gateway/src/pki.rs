@@ -88,9 +88,10 @@ impl Pki {
     fn is_usable(&self, now: OffsetDateTime) -> bool {
         let valid_until = fs::read_to_string(self.file("valid-until")).unwrap_or_default();
         fs::read_to_string(self.file("version")).is_ok_and(|version| version == VERSION)
-            && valid_until.trim().parse::<i64>().is_ok_and(|until| {
-                until > now.saturating_add(Duration::days(1)).unix_timestamp()
-            })
+            && valid_until
+                .trim()
+                .parse::<i64>()
+                .is_ok_and(|until| until > now.saturating_add(Duration::days(1)).unix_timestamp())
     }
 }
 

@@ -119,7 +119,9 @@ async fn requests<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
         let read = async {
             let head = timeout(limits.head, connection.read_request_head()).await;
             let head = head.map_err(io::Error::from)??;
-            timeout(limits.body, connection.read_request_body(head)).await.map_err(io::Error::from)?
+            timeout(limits.body, connection.read_request_body(head))
+                .await
+                .map_err(io::Error::from)?
         };
         let (response, to_head, close) = match read.await {
             Ok(request) => {

@@ -161,9 +161,7 @@ impl Template {
                 .and_then(Node::text)
                 .ok_or_else(|| Fault::new(*line, format!("`{key}` has no Type")))?;
             let exists = match value.find("Condition") {
-                Some(condition) => {
-                    self.named_condition(text_of(condition)?, condition.line, 0)?
-                }
+                Some(condition) => self.named_condition(text_of(condition)?, condition.line, 0)?,
                 None => true,
             };
             if exists {
@@ -245,7 +243,9 @@ impl Template {
                         let attribute = self.string(attribute, depth)?;
                         self.attribute(text_of(resource)?, &attribute, line)?
                     }
-                    _ => return Err(Fault::new(line, "`GetAtt` needs a resource and an attribute")),
+                    _ => {
+                        return Err(Fault::new(line, "`GetAtt` needs a resource and an attribute"));
+                    }
                 },
                 _ => match text_of(argument)?.split_once('.') {
                     Some((resource, attribute)) => self.attribute(resource, attribute, line)?,
@@ -398,9 +398,11 @@ impl Template {
             resources.entries().iter().any(|entry| {
                 name == entry.key
                     || (name.starts_with(&entry.key)
-                        && entry.value.find("Type").and_then(Node::text).is_some_and(|kind| {
-                            kind.starts_with("AWS::Serverless::")
-                        }))
+                        && entry
+                            .value
+                            .find("Type")
+                            .and_then(Node::text)
+                            .is_some_and(|kind| kind.starts_with("AWS::Serverless::")))
             })
         });
         if known {

@@ -14,8 +14,8 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, ServerConfig,
-    SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved,
+    ServerConfig, SignatureScheme,
 };
 use webpki::RawPublicKeyEntity;
 
@@ -120,7 +120,9 @@ impl AnyKeyHolder {
         algorithms
             .iter()
             .take(at_most)
-            .find(|algorithm| key.verify_signature(**algorithm, message, signed.signature()).is_ok())
+            .find(|algorithm| {
+                key.verify_signature(**algorithm, message, signed.signature()).is_ok()
+            })
             .map(|_| HandshakeSignatureValid::assertion())
             .ok_or(Error::InvalidCertificate(CertificateError::BadSignature))
     }

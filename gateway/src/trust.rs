@@ -103,8 +103,8 @@ impl TrustStore {
         let mut certificates: Vec<Certificate> = Vec::new();
         for (index, block) in CertificateDer::pem_slice_iter(text).enumerate() {
             let der = block.map_err(|_| TrustStoreError::Pem)?;
-            let certificate =
-                Certificate::from_der(&der).map_err(|_| TrustStoreError::NoCertificate(index + 1))?;
+            let certificate = Certificate::from_der(&der)
+                .map_err(|_| TrustStoreError::NoCertificate(index + 1))?;
             if let Some(first) =
                 certificates.iter().position(|own| own.subject_dn() == certificate.subject_dn())
             {

@@ -75,7 +75,8 @@ fn tries(api: &Api, arguments: &Arguments) -> Vec<Try> {
     let denied = refusal("ACCESS_DENIED", own);
     let forbidden = r#"403 {"message":"Forbidden"}"#;
     let none = Try {
-        expect: "No certificate: no answer, the connection ends in the handshake (curl: 56)".to_owned(),
+        expect: "No certificate: no answer, the connection ends in the handshake (curl: 56)"
+            .to_owned(),
         certificate: None,
     };
     if arguments.trust_store.is_some() {
@@ -106,7 +107,8 @@ fn command(
     certificate: Option<&str>,
 ) -> String {
     let shown = |path: PathBuf| shell(&near(&path));
-    let mut command = format!("curl -sS -w '\\n%{{http_code}}\\n' --cacert {}", shown(pki.file("server-ca.pem")));
+    let mut command =
+        format!("curl -sS -w '\\n%{{http_code}}\\n' --cacert {}", shown(pki.file("server-ca.pem")));
     match certificate {
         Some("CLIENT") => command.push_str(" --cert client.pem --key client-key.pem"),
         Some(name) => {
@@ -131,5 +133,9 @@ fn near(path: &Path) -> String {
 /// A word of a shell.
 fn shell(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
-    if text.bytes().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }

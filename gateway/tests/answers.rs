@@ -14,9 +14,27 @@ const FAILURES: &[(&str, u16, &str, &str, &str)] = &[
     ("/crash", 500, "AuthorizerFailureException", r#"{"message":null}"#, "exit status: 3"),
     ("/error", 500, "AuthorizerFailureException", r#"{"message":null}"#, "Boom: boom"),
     ("/hang", 500, "AuthorizerFailureException", r#"{"message":null}"#, "took too long"),
-    ("/unauthorized", 401, "UnauthorizedException", r#"{"message":"Unauthorized"}"#, "Unauthorized"),
-    ("/not-json", 500, "AuthorizerConfigurationException", r#"{"message":null}"#, "not a JSON object"),
-    ("/no-principal", 500, "AuthorizerConfigurationException", r#"{"message":null}"#, "principalId"),
+    (
+        "/unauthorized",
+        401,
+        "UnauthorizedException",
+        r#"{"message":"Unauthorized"}"#,
+        "Unauthorized",
+    ),
+    (
+        "/not-json",
+        500,
+        "AuthorizerConfigurationException",
+        r#"{"message":null}"#,
+        "not a JSON object",
+    ),
+    (
+        "/no-principal",
+        500,
+        "AuthorizerConfigurationException",
+        r#"{"message":null}"#,
+        "principalId",
+    ),
     ("/object-context", 500, "AuthorizerConfigurationException", r#"{"message":null}"#, "`calls`"),
 ];
 

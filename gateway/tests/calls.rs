@@ -56,7 +56,10 @@ async fn allowed_client_gets_through_and_every_other_is_refused_with_its_reason_
         for (index, reason) in reasons.iter().chain(&reasons).enumerate() {
             assert!(log[index].starts_with(reason), "{what}: {} is not {reason}", log[index]);
         }
-        assert_eq!(log[8], "--- connection from 127.0.0.1 refused: no client certificate", "{what}");
+        assert_eq!(
+            log[8], "--- connection from 127.0.0.1 refused: no client certificate",
+            "{what}"
+        );
     }
 }
 
@@ -105,8 +108,8 @@ async fn forged_header_in_another_letter_case_reaches_the_backend_of_a_rest_api(
     let (own, other) = seen(Setup::new("rest.yaml")).await;
     assert_eq!((own.as_str(), other.as_str()), (Some(ORDERS), Some("CN=admin")));
 
-    let insensitive = Setup::new("rest.yaml")
-        .gateway(|gateway| gateway.header_case = HeaderCase::Insensitive);
+    let insensitive =
+        Setup::new("rest.yaml").gateway(|gateway| gateway.header_case = HeaderCase::Insensitive);
     let (own, other) = seen(insensitive).await;
     assert_eq!((own.as_str(), other.as_str()), (Some(ORDERS), None));
 
@@ -143,7 +146,10 @@ async fn mapping_from_an_absent_key_leaves_the_forged_header() {
 async fn value_that_would_inject_a_header_is_an_error() {
     let running = Setup::new("rest.yaml").start().await;
     let answer = running.get("orders", "/odd-value").await;
-    assert_eq!((answer.status, answer.body.as_str()), (500, r#"{"message":"Internal server error"}"#));
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (500, r#"{"message":"Internal server error"}"#)
+    );
     assert!(running.log()[0].contains("not printable ASCII"), "{:?}", running.log());
 }
 
@@ -161,11 +167,8 @@ async fn policy_is_matched_against_method_and_path() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_clients_never_share_a_cached_answer() {
     for (template, parameters) in APIS.iter().filter(|(_, own)| own.contains(&("Ttl", "300"))) {
-        let running = Setup::new(template)
-            .parameters(parameters)
-            .allowed(&[ORDERS, BILLING])
-            .start()
-            .await;
+        let running =
+            Setup::new(template).parameters(parameters).allowed(&[ORDERS, BILLING]).start().await;
         for _ in 0..3 {
             for (client, subject) in [("orders", ORDERS), ("billing", BILLING)] {
                 let answer = running.get(client, "/orders/7").await;
@@ -205,7 +208,10 @@ async fn missing_identity_source_is_a_401_without_a_call() {
         let mut connection = running.connect(&Client::named("orders")).await.unwrap();
         for headers in [&[][..], &[("Authorization", "")]] {
             let answer = connection.get("/orders/7", headers).await.unwrap();
-            assert_eq!((answer.status, answer.body.as_str()), (401, r#"{"message":"Unauthorized"}"#));
+            assert_eq!(
+                (answer.status, answer.body.as_str()),
+                (401, r#"{"message":"Unauthorized"}"#)
+            );
         }
         assert!(running.function_log().is_empty(), "the authorizer was started");
         let answer = connection.get("/orders/7", &[("Authorization", "x")]).await.unwrap();

@@ -64,7 +64,10 @@ async fn events_have_the_shape_of_the_samples() {
         // What differs by the settings of the API, not by the form.
         let settings = ["/stageVariables", "/identitySource", "/authorizationToken"];
         let of_form = |shapes: Vec<String>| -> Vec<String> {
-            shapes.into_iter().filter(|s| !settings.iter().any(|part| s.starts_with(part))).collect()
+            shapes
+                .into_iter()
+                .filter(|s| !settings.iter().any(|part| s.starts_with(part)))
+                .collect()
         };
         assert_eq!(of_form(own), of_form(sample), "{sample_name}");
     }

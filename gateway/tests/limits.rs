@@ -90,7 +90,8 @@ async fn requests_of_many_clients_at_once_are_neither_lost_nor_mixed_up() {
             Setup::new("rest.yaml").parameter("Ttl", ttl).allowed(&[ORDERS, BILLING]).start().await;
         let mut clients = tokio::task::JoinSet::new();
         for number in 0..20 {
-            let (name, subject) = if number % 2 == 0 { ("orders", ORDERS) } else { ("billing", BILLING) };
+            let (name, subject) =
+                if number % 2 == 0 { ("orders", ORDERS) } else { ("billing", BILLING) };
             let mut connection = running.connect(&Client::named(name)).await.unwrap();
             clients.spawn(async move {
                 for count in 0..each {

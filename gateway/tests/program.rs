@@ -37,8 +37,7 @@ impl Drop for Started {
 }
 
 fn start(template: &Path, program: &str, config: &Path, more: &[&str]) -> Started {
-    let mut arguments =
-        vec!["--port", "0", "--template", text(template), "--authorizer", program];
+    let mut arguments = vec!["--port", "0", "--template", text(template), "--authorizer", program];
     arguments.extend(["--config", text(config)]);
     arguments.extend(more);
     let mut child = gateway(&arguments).spawn().unwrap();
@@ -91,7 +90,10 @@ fn printed_commands_answer_as_the_line_above_them_says() {
         return;
     }
     for (template, denied) in [
-        ("rest.yaml", r#"403 {"Message":"User is not authorized to access this resource with an explicit deny"}"#),
+        (
+            "rest.yaml",
+            r#"403 {"Message":"User is not authorized to access this resource with an explicit deny"}"#,
+        ),
         ("http.yaml", r#"403 {"message":"Forbidden"}"#),
     ] {
         let started = start(&fixture(template), FAKE, &policy(), &[]);
@@ -111,7 +113,10 @@ fn printed_commands_answer_as_the_line_above_them_says() {
             let (body, status) = output.trim_end().rsplit_once('\n').unwrap_or(("", output.trim()));
             assert!(format!("{status} {}", body.trim()).starts_with(result), "{command}: {output}");
             if result.starts_with("200") {
-                assert!(output.contains(&format!("\"X-Client-Cert-Sub\": \"{ORDERS}\"")), "{output}");
+                assert!(
+                    output.contains(&format!("\"X-Client-Cert-Sub\": \"{ORDERS}\"")),
+                    "{output}"
+                );
             }
         }
     }
@@ -145,15 +150,43 @@ fn mistakes_are_one_clear_line() {
     let port = taken.local_addr().unwrap().port().to_string();
     let (rest, missing, odd) = (text(&rest), text(&missing), text(&odd));
     for (arguments, message) in [
-        (vec!["--port", port.as_str(), "--template", rest], format!("port {port} is in use: choose another one with `--port`")),
-        (vec!["--port", "0", "--template", missing], format!("`{missing}` can't be read: No such file or directory (os error 2)")),
-        (vec!["--port", "0", "--template", rest, "--trust-store", missing], format!("`{missing}` can't be read: No such file or directory (os error 2)")),
-        (vec!["--port", "0", "--template", rest, "--trust-store", odd], format!("`{odd}` is no trust store: it holds no PEM certificate")),
-        (vec!["--port", "0", "--template", rest, "--authorizer", missing], format!("`{missing}` can't be run: No such file or directory (os error 2)")),
-        (vec!["--port", "0", "--template", rest, "--authorizer", odd], "the authorizer does not start: it can't be started: Permission denied (os error 13)".to_owned()),
-        (vec!["--port", "0", "--template", rest, "--authorizer", FAKE, "--config", missing], format!("`{missing}` can't be read: No such file or directory (os error 2)")),
-        (vec!["--port", "0", "--template", rest, "--parameter", "Nobody=1"], format!("{rest}:6: `Nobody` is no parameter of this template")),
-        (vec!["--port", "0", "--template", rest, "--api", "Nobody"], format!("{rest}:1: no API `Nobody` in the template")),
+        (
+            vec!["--port", port.as_str(), "--template", rest],
+            format!("port {port} is in use: choose another one with `--port`"),
+        ),
+        (
+            vec!["--port", "0", "--template", missing],
+            format!("`{missing}` can't be read: No such file or directory (os error 2)"),
+        ),
+        (
+            vec!["--port", "0", "--template", rest, "--trust-store", missing],
+            format!("`{missing}` can't be read: No such file or directory (os error 2)"),
+        ),
+        (
+            vec!["--port", "0", "--template", rest, "--trust-store", odd],
+            format!("`{odd}` is no trust store: it holds no PEM certificate"),
+        ),
+        (
+            vec!["--port", "0", "--template", rest, "--authorizer", missing],
+            format!("`{missing}` can't be run: No such file or directory (os error 2)"),
+        ),
+        (
+            vec!["--port", "0", "--template", rest, "--authorizer", odd],
+            "the authorizer does not start: it can't be started: Permission denied (os error 13)"
+                .to_owned(),
+        ),
+        (
+            vec!["--port", "0", "--template", rest, "--authorizer", FAKE, "--config", missing],
+            format!("`{missing}` can't be read: No such file or directory (os error 2)"),
+        ),
+        (
+            vec!["--port", "0", "--template", rest, "--parameter", "Nobody=1"],
+            format!("{rest}:6: `Nobody` is no parameter of this template"),
+        ),
+        (
+            vec!["--port", "0", "--template", rest, "--api", "Nobody"],
+            format!("{rest}:1: no API `Nobody` in the template"),
+        ),
         (vec!["--prot", "0"], "`--prot` is no option; `--help` lists them".to_owned()),
     ] {
         let output = gateway(&arguments).output().unwrap();

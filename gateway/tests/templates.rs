@@ -79,7 +79,11 @@ fn functions_are_evaluated_in_short_and_long_form() {
         ("[a, !If [No, b, !Ref AWS::NoValue], !If [Yes, c, d]]", "[a c]"),
         ("!Ref List", "[a b]"),
     ] {
-        assert_eq!(resolved(&format!("{DOCUMENT}Value: {value}")).as_deref(), Ok(expected), "{value}");
+        assert_eq!(
+            resolved(&format!("{DOCUMENT}Value: {value}")).as_deref(),
+            Ok(expected),
+            "{value}"
+        );
     }
 }
 
@@ -95,7 +99,10 @@ fn what_cannot_be_resolved_names_its_line() {
         ("!If [Nobody, 1, 2]", "`Nobody` is no condition of this template"),
         ("!If [Yes, 1]", "`If` needs a condition and two values"),
         ("!ImportValue x", "`Fn::ImportValue` can't be represented here"),
-        ("{ 'Fn::Transform': { Name: AWS::Include } }", "`Fn::Transform` can't be represented here"),
+        (
+            "{ 'Fn::Transform': { Name: AWS::Include } }",
+            "`Fn::Transform` can't be represented here",
+        ),
         ("!Select [7, !Ref List]", "`Select` asks for a member that is not there"),
         ("!FindInMap [Sizes, large, memory]", "`FindInMap` finds nothing there"),
         ("'{{resolve:ssm:name}}'", "a dynamic reference can't be resolved here"),
@@ -173,9 +180,11 @@ fn rest_api_is_read_with_its_settings() {
     assert_eq!(authorizer.time_to_live, Duration::from_secs(60));
     let certificate = Variable::Context("identity.clientCert.clientCertPem");
     assert_eq!(authorizer.identity_sources, [certificate]);
-    let sub = route.integration.mappings.iter().find(|mapping| {
-        mapping.target == Target::Header("X-Client-Cert-Sub".to_owned())
-    });
+    let sub = route
+        .integration
+        .mappings
+        .iter()
+        .find(|mapping| mapping.target == Target::Header("X-Client-Cert-Sub".to_owned()));
     let value = Part::Variable(Variable::Authorizer("clientCertSub".to_owned()));
     assert_eq!(sub.unwrap().value, [value]);
     // The line of the mapping itself, which tests over templates rely on.
@@ -183,7 +192,8 @@ fn rest_api_is_read_with_its_settings() {
     let line = text.lines().nth(sub.unwrap().line - 1).unwrap();
     assert!(line.contains("integration.request.header.X-Client-Cert-Sub"), "{line}");
 
-    let found = function::find(&template, path.parent().unwrap(), &authorizer.uri).unwrap().unwrap();
+    let found =
+        function::find(&template, path.parent().unwrap(), &authorizer.uri).unwrap().unwrap();
     assert_eq!((found.name.as_str(), found.timeout), ("Authorizer", Duration::from_secs(2)));
     assert_eq!(found.environment["GREETING"], "hello from us-east-1");
 }
@@ -238,23 +248,78 @@ fn what_cannot_be_represented_is_an_error_that_names_the_line() {
         (5, "StageName: live", "Cors: '*'", "`Cors` can't be represented here"),
         (5, "StageName: live", "DefinitionUri: x", "`DefinitionUri` can't be represented here"),
         (7, "components:", "x-amazon-apigateway-policy:", "`x-amazon-apigateway-policy` can't be"),
-        (9, "Own:\n              type: apiKey", "Own:\n              type: oauth2\n              flows: {}", "`flows` can't be"),
+        (
+            9,
+            "Own:\n              type: apiKey",
+            "Own:\n              type: oauth2\n              flows: {}",
+            "`flows` can't be",
+        ),
         (12, "type: request", "type: token", "only an authorizer of type `request`"),
-        (13, "authorizerUri: x", "identityValidationExpression: x", "`identityValidationExpression` can't be"),
-        (14, "authorizerResultTtlInSeconds: 0", "authorizerResultTtlInSeconds: 5", "no `identitySource`"),
-        (14, "authorizerResultTtlInSeconds: 0", "authorizerResultTtlInSeconds: 3601", "3600 seconds"),
-        (14, "authorizerResultTtlInSeconds: 0", "authorizerResultTtlInSeconds: x", "`x` is not a number of seconds"),
-        (14, "authorizerResultTtlInSeconds: 0", "identitySource: method.request.body.x", "is no identity source"),
+        (
+            13,
+            "authorizerUri: x",
+            "identityValidationExpression: x",
+            "`identityValidationExpression` can't be",
+        ),
+        (
+            14,
+            "authorizerResultTtlInSeconds: 0",
+            "authorizerResultTtlInSeconds: 5",
+            "no `identitySource`",
+        ),
+        (
+            14,
+            "authorizerResultTtlInSeconds: 0",
+            "authorizerResultTtlInSeconds: 3601",
+            "3600 seconds",
+        ),
+        (
+            14,
+            "authorizerResultTtlInSeconds: 0",
+            "authorizerResultTtlInSeconds: x",
+            "`x` is not a number of seconds",
+        ),
+        (
+            14,
+            "authorizerResultTtlInSeconds: 0",
+            "identitySource: method.request.body.x",
+            "is no identity source",
+        ),
         (16, "/{proxy+}:", "/{proxy+}/x:", "is no path of an API"),
         (16, "/{proxy+}:", "/a{proxy}:", "is no path of an API"),
         (17, "get:", "trace:", "`trace` can't be represented here"),
-        (18, "security: [{ Own: [] }]", "security: [{ Other: [] }]", "`Other` is no security scheme"),
-        (18, "security: [{ Own: [] }]", "x-amazon-apigateway-request-validator: x", "request-validator` can't be"),
-        (19, "x-amazon-apigateway-integration:", "x-amazon-apigateway-auth:", "`x-amazon-apigateway-auth` can't be"),
+        (
+            18,
+            "security: [{ Own: [] }]",
+            "security: [{ Other: [] }]",
+            "`Other` is no security scheme",
+        ),
+        (
+            18,
+            "security: [{ Own: [] }]",
+            "x-amazon-apigateway-request-validator: x",
+            "request-validator` can't be",
+        ),
+        (
+            19,
+            "x-amazon-apigateway-integration:",
+            "x-amazon-apigateway-auth:",
+            "`x-amazon-apigateway-auth` can't be",
+        ),
         (20, "type: http_proxy", "type: aws_proxy", "of type `aws_proxy` can't be represented"),
         (21, "httpMethod: GET", "cacheKeyParameters: []", "`cacheKeyParameters` can't be"),
-        (22, "https://b.example/{proxy}", "https://b.example/{other}", "nothing gives `{other}` a value"),
-        (24, "integration.request.path.proxy:", "integration.request.body.proxy:", "no place that a mapping can set"),
+        (
+            22,
+            "https://b.example/{proxy}",
+            "https://b.example/{other}",
+            "nothing gives `{other}` a value",
+        ),
+        (
+            24,
+            "integration.request.path.proxy:",
+            "integration.request.body.proxy:",
+            "no place that a mapping can set",
+        ),
         (24, "method.request.path.proxy", "method.request.body", "no value that can be mapped"),
     ] {
         let text = API.replacen(from, to, 1);
@@ -279,7 +344,9 @@ fn routes_beside_the_body_are_refused_not_missed() {
         ("AWS::ApiGateway::Method", "RestApiId"),
         ("AWS::ApiGateway::GatewayResponse", "RestApiId"),
     ] {
-        let text = format!("{API}  Other:\n    Type: {kind}\n    Properties: {{ {property}: !Ref Api }}\n");
+        let text = format!(
+            "{API}  Other:\n    Type: {kind}\n    Properties: {{ {property}: !Ref Api }}\n"
+        );
         let error = api(&text).unwrap_err();
         assert!(error.starts_with("t.yaml:25: `Other` is a resource of its own"), "{error}");
     }
@@ -315,7 +382,8 @@ fn base_path_of_the_domain_is_taken_off() {
 
 #[test]
 fn one_of_several_apis_is_chosen_by_name() {
-    let text = format!("{API}{}", API.trim_start_matches("Resources:\n").replacen("Api:", "Other:", 1));
+    let text =
+        format!("{API}{}", API.trim_start_matches("Resources:\n").replacen("Api:", "Other:", 1));
     assert_eq!(api(&text).unwrap_err(), "t.yaml:25: more than one API: choose one of Api, Other");
     let template = read(&text).unwrap();
     assert_eq!(Api::read(&template, Some("Other")).unwrap().line, 25);

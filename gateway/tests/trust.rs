@@ -182,17 +182,19 @@ fn name(common_name: &str) -> Vec<u8> {
 /// What `openssl x509 -req` without an extension file makes.
 fn v1(subject: &str, key: &KeyPair, issuer: &str, issuer_key: &KeyPair) -> Vec<u8> {
     // ecdsa-with-SHA256
-    let algorithm =
-        der(0x30, &[&[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]]);
+    let algorithm = der(0x30, &[&[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]]);
     let validity = der(0x30, &[&der(0x17, &[b"260101000000Z"]), &der(0x17, &[b"360101000000Z"])]);
-    let tbs = der(0x30, &[
-        &der(0x02, &[&[7]]),
-        &algorithm,
-        &name(issuer),
-        &validity,
-        &name(subject),
-        &key.subject_public_key_info(),
-    ]);
+    let tbs = der(
+        0x30,
+        &[
+            &der(0x02, &[&[7]]),
+            &algorithm,
+            &name(issuer),
+            &validity,
+            &name(subject),
+            &key.subject_public_key_info(),
+        ],
+    );
     let signature = issuer_key.sign(&tbs).unwrap();
     der(0x30, &[&tbs, &algorithm, &der(0x03, &[&[0], &signature])])
 }

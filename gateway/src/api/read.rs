@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AnswerForm, Api, Authorizer, EventForm, GatewayResponse, Integration, Kind, Note, Route};
+use super::{
+    AnswerForm, Api, Authorizer, EventForm, GatewayResponse, Integration, Kind, Note, Route,
+};
 use crate::mapping::{self, Mapping, Target, Variable};
 use crate::template::{Entry, Fault, Node, Resource, Template, TemplateError, text_of};
 
@@ -35,10 +37,13 @@ fn read(template: &Template, name: Option<&str>) -> Result<Api, Fault> {
     let (resource, kind) = match apis.as_slice() {
         [only] => *only,
         [] => {
-            return Err(Fault::new(1, match name {
-                Some(name) => format!("no API `{name}` in the template"),
-                None => "no API in the template".to_owned(),
-            }));
+            return Err(Fault::new(
+                1,
+                match name {
+                    Some(name) => format!("no API `{name}` in the template"),
+                    None => "no API in the template".to_owned(),
+                },
+            ));
         }
         [_, (second, _), ..] => {
             let names: Vec<&str> = apis.iter().map(|(resource, _)| resource.name).collect();
@@ -269,8 +274,18 @@ impl Document {
                 "x-amazon-apigateway-api-key-source" => {
                     key_from_authorizer = text_of(value)?.eq_ignore_ascii_case("AUTHORIZER");
                 }
-                "openapi" | "swagger" | "info" | "tags" | "servers" | "externalDocs" | "schemes"
-                | "produces" | "consumes" | "definitions" | "paths" | "security"
+                "openapi"
+                | "swagger"
+                | "info"
+                | "tags"
+                | "servers"
+                | "externalDocs"
+                | "schemes"
+                | "produces"
+                | "consumes"
+                | "definitions"
+                | "paths"
+                | "security"
                 | "x-amazon-apigateway-binary-media-types"
                 | "x-amazon-apigateway-importexport-version" => {}
                 // SAM writes it too; it decides nothing that could be seen on localhost.
@@ -297,11 +312,15 @@ impl Document {
                 };
                 let route = context.route(&path.key, method, entry)?;
                 if route.authorizer.is_none() {
-                    let text = format!("`{}` has no authorizer: every trusted client gets in", route.key());
+                    let text = format!(
+                        "`{}` has no authorizer: every trusted client gets in",
+                        route.key()
+                    );
                     notes.push(Note { line: entry.line, text });
                 }
                 if route.api_key_required {
-                    let text = format!("`{}`: any API key that the authorizer names will do", route.key());
+                    let text =
+                        format!("`{}`: any API key that the authorizer names will do", route.key());
                     notes.push(Note { line: entry.line, text });
                 }
                 routes.push(route);
@@ -343,8 +362,9 @@ impl Context<'_> {
             }
         }
         let line = operation.line;
-        let integration = integration
-            .ok_or_else(|| Fault::new(line, format!("`{path}` has a method without integration")))?;
+        let integration = integration.ok_or_else(|| {
+            Fault::new(line, format!("`{path}` has a method without integration"))
+        })?;
         let (authorizer, api_key_required) = self.security(security)?;
         Ok(Route { line, method, path: path.to_owned(), authorizer, api_key_required, integration })
     }
@@ -389,8 +409,9 @@ impl Context<'_> {
                 "type" => {
                     let text = text_of(value)?;
                     if !text.eq_ignore_ascii_case("http_proxy") {
-                        let message =
-                            format!("an integration of type `{text}` can't be represented here, only http_proxy");
+                        let message = format!(
+                            "an integration of type `{text}` can't be represented here, only http_proxy"
+                        );
                         return Err(Fault::new(*line, message));
                     }
                 }
@@ -411,7 +432,8 @@ impl Context<'_> {
                 }
                 "tlsConfig" => {
                     for entry in value.entries() {
-                        if entry.key != "serverNameToVerify" && entry.value.text() != Some("false") {
+                        if entry.key != "serverNameToVerify" && entry.value.text() != Some("false")
+                        {
                             return Err(unrepresentable(entry.line, &entry.key));
                         }
                     }
@@ -455,9 +477,8 @@ fn check_variables(uri: &str, line: usize, mappings: &[Mapping]) -> Result<(), F
         let Some((name, after)) = after.split_once('}') else {
             return Err(Fault::new(line, "`{` without `}` in the URI"));
         };
-        let mapped = mappings
-            .iter()
-            .any(|mapping| mapping.target == Target::PathVariable(name.to_owned()));
+        let mapped =
+            mappings.iter().any(|mapping| mapping.target == Target::PathVariable(name.to_owned()));
         if !mapped {
             let message = format!(
                 "nothing gives `{{{name}}}` a value: map `integration.request.path.{name}`"
@@ -503,7 +524,11 @@ fn authorizer(
 ) -> Result<Authorizer, Fault> {
     for Entry { key, line, .. } in scheme.entries() {
         match key.as_str() {
-            "type" | "name" | "in" | "description" | "x-amazon-apigateway-authtype"
+            "type"
+            | "name"
+            | "in"
+            | "description"
+            | "x-amazon-apigateway-authtype"
             | "x-amazon-apigateway-authorizer" => {}
             key => return Err(unrepresentable(*line, key)),
         }
@@ -518,7 +543,8 @@ fn authorizer(
     let mut ttl = DEFAULT_TTL;
     for Entry { key, line, value } in settings.entries() {
         match (key.as_str(), kind) {
-            ("type", _) if value.text().is_some_and(|text| text.eq_ignore_ascii_case("request")) => {}
+            ("type", _)
+                if value.text().is_some_and(|text| text.eq_ignore_ascii_case("request")) => {}
             ("type", _) => {
                 let message = "only an authorizer of type `request` can be represented here";
                 return Err(Fault::new(*line, message));
@@ -551,10 +577,12 @@ fn authorizer(
         return Err(Fault::new(settings.line, "simple responses need payload format 2.0"));
     }
     if ttl > 0 && sources.is_empty() {
-        let message = "answers are cached, but no `identitySource` says by what: API Gateway refuses that";
+        let message =
+            "answers are cached, but no `identitySource` says by what: API Gateway refuses that";
         return Err(Fault::new(settings.line, message));
     }
-    let uri = uri.ok_or_else(|| Fault::new(settings.line, "an authorizer without `authorizerUri`"))?;
+    let uri =
+        uri.ok_or_else(|| Fault::new(settings.line, "an authorizer without `authorizerUri`"))?;
     Ok(Authorizer {
         name: name.to_owned(),
         line,
@@ -572,12 +600,14 @@ fn identity_sources(node: &Node, kind: Kind) -> Result<Vec<Variable>, Fault> {
     for item in items {
         for text in text_of(item)?.split(',').map(str::trim).filter(|text| !text.is_empty()) {
             let variable = match kind {
-                Kind::Rest => match text.strip_prefix("method.request.").and_then(|t| t.split_once('.')) {
-                    Some(("header", name)) => Some(Variable::Header(name.to_owned())),
-                    Some(("querystring", name)) => Some(Variable::Query(name.to_owned())),
-                    Some(_) => None,
-                    None => mapping::context_or_stage(text),
-                },
+                Kind::Rest => {
+                    match text.strip_prefix("method.request.").and_then(|t| t.split_once('.')) {
+                        Some(("header", name)) => Some(Variable::Header(name.to_owned())),
+                        Some(("querystring", name)) => Some(Variable::Query(name.to_owned())),
+                        Some(_) => None,
+                        None => mapping::context_or_stage(text),
+                    }
+                }
                 Kind::Http => text.strip_prefix('$').and_then(mapping::http_variable),
             };
             match variable {

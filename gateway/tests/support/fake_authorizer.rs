@@ -87,7 +87,8 @@ fn answer(api: &str, id: &str, event: &Value, allowed: &str, simple: bool, calls
 
 fn next(api: &str) -> (String, Value) {
     let mut stream = TcpStream::connect(api).unwrap();
-    write!(stream, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: {api}\r\n\r\n").unwrap();
+    write!(stream, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: {api}\r\n\r\n")
+        .unwrap();
     let (headers, body) = response(stream);
     let id = headers.iter().find_map(|line| line.strip_prefix("lambda-runtime-aws-request-id: "));
     (id.unwrap().to_owned(), serde_json::from_slice(&body).unwrap())

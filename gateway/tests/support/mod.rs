@@ -259,7 +259,8 @@ impl Client {
     }
 
     pub fn named(name: &str) -> Self {
-        let chain = vec![CertificateDer::from_pem_file(pki().file(&format!("{name}.pem"))).unwrap()];
+        let chain =
+            vec![CertificateDer::from_pem_file(pki().file(&format!("{name}.pem"))).unwrap()];
         let key = PrivateKeyDer::from_pem_file(pki().file(&format!("{name}-key.pem"))).unwrap();
         Self::with(chain, key)
     }
@@ -297,9 +298,9 @@ impl Client {
             Some((chain, key)) => {
                 let key = rustls::crypto::ring::sign::any_supported_type(key).unwrap();
                 let certified = rustls::sign::CertifiedKey::new(chain.clone(), key);
-                builder.with_client_cert_resolver(Arc::new(
-                    rustls::sign::SingleCertAndKey::from(certified),
-                ))
+                builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(
+                    certified,
+                )))
             }
             None => builder.with_no_client_auth(),
         }
