@@ -218,6 +218,8 @@ fn alternative_names_of_other_kinds() {
     assert_admits(&workload, &with_names(&[uri(b"spiffe://acme/orders/api")]));
     assert_refuses(&workload, &with_names(&[uri(b"spiffe://acme/orders-evil/api")]));
     assert_refuses(&workload, &with_names(&[uri(b"spiffe://ACME/orders/api")]));
+    assert_refuses(&workload, &with_names(&[uri(b"spiffe://acme/orders/../admin")]));
+    assert_refuses(&workload, &with_names(&[uri(b"spiffe://acme/orders/%2E%2e/admin")]));
     let mail = one("san_email = { suffix = \"@acme.example\" }");
     assert_admits(&mail, &with_names(&[email(b"ops@acme.example")]));
     assert_refuses(&mail, &with_names(&[email(b"ops@evil-acme.example")]));

@@ -528,6 +528,7 @@ fn no_condition_may_be_empty() {
         ),
         ("san_uri = { prefix = \"spiffe://acme/\" }", "san_uri = { prefix = \"spiffe://\" }"),
         ("san_uri = \"spiffe://acme/orders\"", "san_uri = \"acme/orders\""),
+        ("san_uri = \"spiffe://acme/orders\"", "san_uri = \"spiffe://acme/../orders\""),
         ("san_email = { suffix = \"@acme.example\" }", "san_email = { suffix = \"acme.example\" }"),
         ("san_email = { suffix = \"@acme.example\" }", "san_email = { suffix = \"ops@\" }"),
         ("san_email = \"ops@acme.example\"", "san_email = \"acme.example\""),
