@@ -565,6 +565,7 @@ def make_events():
     for name in ("p384", "p521", "ed25519", "rsa"):
         allow(f"rest-{name}", rest(get, presented[name]))
     allow("rest-v1-certificate", rest(get, presented["v1"]))
+    expect("rest-v1-certificate", "Allow", "orders-service", config="trust-issuing.toml")
     deny("rest-step", rest(get, presented["step"]), "no-client-matched")
     expect("rest-step", "Allow", "step-service", config="clients.toml")
 
@@ -597,6 +598,7 @@ def make_events():
     # The same name from another CA: the names match, and only an anchor tells them apart.
     allow("rest-impostor", rest(get, presented["impostor"]))
     expect("rest-impostor", "Deny", "untrusted-chain", config="trust.toml")
+    expect("rest-impostor", "Deny", "untrusted-chain", config="trust-issuing.toml")
     allow("rest-revoked", rest(get, presented["revoked"]))
     expect("rest-revoked", "Deny", "revoked", config="revocation.toml")
     in_2026 = {"config": "strict.toml", "at": "2026-11-21T08:00:00Z"}

@@ -4,7 +4,7 @@
 //! bytes. What it hands out is no more trustworthy than where it came from: whoever parses a document judges
 //! its signature.
 //!
-//! * [`Source::parse`] makes a reference of a text, under the rules for what it is used as ([`reference`]).
+//! * [`Source::parse`] makes a reference of a text, under the rules for what it is used as ([`mod@reference`]).
 //! * [`Fetcher::fetch`] reads one, bounded in time and size, and conditionally where a copy is at hand.
 //! * [`Refreshed`] keeps the last good copy of one and asks for it again when it is due ([`cache`]).
 //! * [`AllowedHosts::admit`] is the way for a URL out of a certificate, and the only one ([`address`]).

@@ -73,3 +73,52 @@ fn what_is_malformed_is_refused_and_the_rest_is_read() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn no_name_leaves_printable_ascii_and_two_names_never_read_alike() {
+    let mut texts = BTreeMap::new();
+    for fixture in certificates() {
+        let Ok(certificate) = Certificate::parse(&fixture.der) else { continue };
+        for name in [certificate.subject(), certificate.issuer()] {
+            let text = name.ascii();
+            assert!(text.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{}", fixture.name);
+            let attributes: Vec<String> = name
+                .attributes()
+                .map(|it| format!("{} {} {:?}", it.rdn(), it.oid(), it.text()))
+                .collect();
+            let (first, of) =
+                texts.entry(text.to_owned()).or_insert((attributes.clone(), fixture.name));
+            assert_eq!(*first, attributes, "{of} and {} read {text}", fixture.name);
+        }
+    }
+    assert!(texts.len() > 60);
+}
+
+#[test]
+fn alternative_names_that_are_none_of_their_kind_match_nothing() {
+    // What is left of the odd name; the rest leaves nothing.
+    let left = BTreeMap::from([
+        ("san-dns-wildcard", "*.acme.example"),
+        ("san-dns-address", "10.1.2.3"),
+        ("san-dns-upper-case", "ORDERS.ACME.EXAMPLE"),
+        ("san-dns-underscore", "_orders.acme.example"),
+        ("san-uri-comma", "spiffe://acme/orders/1,URI:spiffe://acme/admin"),
+        ("san-uri-percent", "spiffe://acme/orders/%2e%2e/admin"),
+        ("san-uri-dots", "spiffe://acme/orders/../admin"),
+        ("san-ip-mapped", "::ffff:10.1.2.3"),
+    ]);
+    let sound = ["san-all-kinds", "san-alone"];
+    let mut seen = 0;
+    for fixture in certificates() {
+        if !fixture.name.starts_with("san-") || sound.contains(&fixture.name) {
+            continue;
+        }
+        let Ok(certificate) = Certificate::parse(&fixture.der) else { continue };
+        let names = certificate.subject_alternative_names();
+        let texts = names.dns().chain(names.uri()).chain(names.email()).map(str::to_owned);
+        let all: Vec<String> = texts.chain(names.ip().map(|address| address.to_string())).collect();
+        assert_eq!(all, Vec::from_iter(left.get(fixture.name).copied()), "{}", fixture.name);
+        seen += usize::from(!all.is_empty());
+    }
+    assert_eq!(seen, left.len());
+}

@@ -149,6 +149,7 @@ fn aws(
     match (status, code) {
         (_, Some("NoSuchBucket")) => f.write_str(": there is no such bucket"),
         (404, _) => f.write_str(": there is no such object"),
+        (_, Some("ResourceNotFoundException")) => f.write_str(": there is no such secret"),
         (_, Some("SignatureDoesNotMatch" | "InvalidAccessKeyId" | "InvalidSignatureException")) => {
             f.write_str(": the credentials of the environment are not those of a user it knows")
         }

@@ -163,3 +163,123 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// The signature of AWS's published signing test suite for a request.
+    fn suite_signature(
+        method: &str,
+        path: &str,
+        headers: &[(&'static str, &'static str)],
+        token: Option<&'static str>,
+    ) -> String {
+        let mut variables = HashMap::from([
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+        ]);
+        variables.extend(token.map(|token| ("AWS_SESSION_TOKEN", token)));
+        let credentials = Credentials::from_environment(&variables).unwrap();
+        let time = Timestamp::parse_rfc3339("2015-08-30T12:36:00Z").unwrap();
+        let mut signed = HeaderMap::new();
+        for (name, value) in [("host", "example.amazonaws.com")].iter().chain(headers) {
+            signed.insert(*name, HeaderValue::from_static(value));
+        }
+        let scope = Scope { region: "us-east-1", service: "service", time };
+        sign(method, &encode_path(path), &mut signed, b"", &credentials, scope).unwrap();
+        let authorization = signed[AUTHORIZATION].to_str().unwrap().to_owned();
+        let (_, signature) = authorization.split_once("Signature=").unwrap();
+        signature.to_owned()
+    }
+
+    #[test]
+    fn the_published_test_suite_is_signed_as_published() {
+        for (case, signature, published) in [
+            (
+                "get-vanilla",
+                suite_signature("GET", "/", &[], None),
+                "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+            ),
+            (
+                "post-vanilla, post-sts-header-after",
+                suite_signature("POST", "/", &[], None),
+                "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+            ),
+            (
+                "post-header-key-sort",
+                suite_signature("POST", "/", &[("my-header1", "value1")], None),
+                "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c",
+            ),
+            (
+                "get-header-value-trim",
+                suite_signature(
+                    "GET",
+                    "/",
+                    &[("my-header2", " \"a   b   c\""), ("my-header1", " value1")],
+                    None,
+                ),
+                "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
+            ),
+            (
+                "get-utf8",
+                suite_signature("GET", "/\u{1234}", &[], None),
+                "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85",
+            ),
+            (
+                "get-vanilla-with-session-token",
+                suite_signature(
+                    "GET",
+                    "/",
+                    &[],
+                    Some("6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267"),
+                ),
+                "07ec1639c89043aa0e3e2de82b96708f198cceab042d4a97044c66dd9f74e7f8",
+            ),
+        ] {
+            assert_eq!(signature, published, "{case}");
+        }
+    }
+
+    /// "Example: GET Object" of the S3 API reference, "Authenticating requests: using the authorization header".
+    #[test]
+    fn the_example_of_the_s3_reference_is_signed_as_published() {
+        let credentials = Credentials {
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
+            session_token: None,
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_static("examplebucket.s3.amazonaws.com"));
+        headers.insert("range", HeaderValue::from_static("bytes=0-9"));
+        headers.insert("x-amz-content-sha256", HeaderValue::from_str(&sha256_hex(b"")).unwrap());
+        let time = Timestamp::parse_rfc3339("2013-05-24T00:00:00Z").unwrap();
+        let scope = Scope { region: "us-east-1", service: "s3", time };
+        sign("GET", "/test.txt", &mut headers, b"", &credentials, scope).unwrap();
+        assert_eq!(
+            headers[AUTHORIZATION].to_str().unwrap(),
+            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, \
+             SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, \
+             Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
+        );
+    }
+
+    #[test]
+    fn neither_token_nor_signature_shows_in_debug_output() {
+        let variables = HashMap::from([
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "hidden"),
+            ("AWS_SESSION_TOKEN", "hidden"),
+        ]);
+        let credentials = Credentials::from_environment(&variables).unwrap();
+        let mut headers = HeaderMap::new();
+        let scope =
+            Scope { region: "r", service: "s", time: Timestamp::from_unix_seconds(1_000_000_000) };
+        sign("GET", "/", &mut headers, b"", &credentials, scope).unwrap();
+        let shown = format!("{headers:?}");
+        assert!(!shown.contains("hidden") && !shown.contains("AKIDEXAMPLE"), "{shown}");
+    }
+}
