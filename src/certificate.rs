@@ -262,6 +262,12 @@ impl Certificate {
         self.validity
     }
 
+    /// Whether it is in force at this instant, without tolerance.
+    #[must_use]
+    pub fn in_force(&self, now: Timestamp) -> bool {
+        self.validity.not_before <= now && now <= self.validity.not_after
+    }
+
     /// The kind of key that it certifies.
     #[must_use]
     pub fn public_key(&self) -> &PublicKey {

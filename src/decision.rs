@@ -100,6 +100,11 @@ impl Evidence {
         self.0.push((key, value.to_string()));
     }
 
+    /// Adds all facts of another.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// The facts, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(key, value)| (*key, value.as_str()))

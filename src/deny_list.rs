@@ -4,7 +4,7 @@
 //! `SubjectPublicKeyInfo`); `#` begins a comment. A list with a line that can't be read denies everybody: half
 //! a deny list is none.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use crate::{
     certificate::Certificate,
@@ -18,7 +18,7 @@ pub enum DenyList {
     #[default]
     None,
     /// A list that could be read.
-    Listed(DeniedDigests),
+    Listed(Arc<DeniedDigests>),
     /// A list is configured, but there is none that could be read: everybody is denied.
     Unreadable(String),
 }

@@ -13,6 +13,7 @@
 
 pub mod arn;
 pub mod headers;
+pub mod presented;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

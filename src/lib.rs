@@ -1,12 +1,22 @@
 //! The mutual-TLS authorizer.
+pub mod answer;
+pub mod authorizer;
 pub mod certificate;
+pub mod cli;
+pub mod decide;
 pub mod decision;
 pub mod deny_list;
 pub mod der;
 pub mod environment;
 pub mod event;
+pub mod fault;
+pub mod identity;
+pub mod lambda;
+pub mod policy;
 pub mod revocation;
 pub mod signature;
 pub mod source;
+pub mod telemetry;
 pub mod timestamp;
+pub mod token;
 pub mod trust;

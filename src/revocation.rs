@@ -2,3 +2,16 @@
 
 pub mod crl;
 pub mod ocsp;
+
+use crate::decision::Evidence;
+
+/// What was found out about the certificates of a path that are to be checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Each of them is shown not to be revoked.
+    NotRevoked(Evidence),
+    /// One of them is revoked.
+    Revoked(Evidence),
+    /// About one of them nothing can be known.
+    Unknown(Evidence),
+}

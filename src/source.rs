@@ -228,6 +228,13 @@ pub struct Post<'a> {
     pub budget: Budget,
 }
 
+/// Nothing of the environment, which holds credentials.
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fetcher")
+    }
+}
+
 impl Fetcher {
     /// A fetcher over the system's network, on the terms of the environment: `AWS_REGION`,
     /// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, the credentials that Lambda gives, and

@@ -18,7 +18,7 @@ use rustls_pki_types::{
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter};
 
 use crate::{
-    certificate::{Certificate, Malformed, Version},
+    certificate::{Certificate, Version},
     decision::{Denial, Reason},
     signature::{self, Strength, VerifyingKey},
     timestamp::Timestamp,
@@ -56,16 +56,27 @@ pub struct PathRules<'a> {
     /// What keys and signatures below the anchor must at least be.
     pub strength: Strength,
     /// The purposes accepted of authorities that name any, as contents octets; `None`: whatever they name.
-    pub extended_key_usage: Option<&'a [Box<[u8]>]>,
+    pub extended_key_usage: Option<&'a [Vec<u8>]>,
 }
 
 /// A path that was verified: only [`TrustStore::verify`] makes one.
 #[derive(Clone, Debug)]
 pub struct VerifiedPath {
+    leaf: [u8; 32],
     issuers: Vec<Arc<Certificate>>,
 }
 
 impl VerifiedPath {
+    fn new(leaf: &Certificate, issuers: Vec<Arc<Certificate>>) -> Self {
+        Self { leaf: *leaf.fingerprint(), issuers }
+    }
+
+    /// SHA-256 of the certificate that the path leads from.
+    #[must_use]
+    pub fn leaf(&self) -> &[u8; 32] {
+        &self.leaf
+    }
+
     /// The certificates above the leaf, its issuer first and the trust anchor last. Empty where the leaf is
     /// itself an anchor.
     #[must_use]
@@ -78,34 +89,22 @@ impl VerifiedPath {
     pub fn issuer_public_key(&self) -> Option<&[u8; 32]> {
         self.issuers.first().map(|issuer| issuer.public_key_fingerprint())
     }
-
-    /// Whether every certificate of the path but the leaf is in force.
-    #[must_use]
-    pub fn in_force(&self, now: Timestamp) -> bool {
-        self.issuers.iter().all(|issuer| in_force(issuer, now))
-    }
 }
 
-/// A certificate that can't be an anchor.
-#[derive(Clone, Debug)]
-pub struct UnusableAnchor(pub Malformed);
-
 impl TrustStore {
-    /// A store of these anchors and intermediates.
-    ///
-    /// # Errors
-    /// An anchor that `rustls-webpki` can't read.
+    /// A store of these anchors and intermediates. Anchors that can't be any ([`can_anchor`]) are left out.
+    #[must_use]
     pub fn new(
         anchors: impl IntoIterator<Item = Certificate>,
         intermediates: impl IntoIterator<Item = Certificate>,
-    ) -> Result<Self, UnusableAnchor> {
+    ) -> Self {
         let mut store = Self::default();
         for certificate in intermediates {
             let subject = certificate.subject().der().into();
             store.intermediates.entry(subject).or_default().push(Arc::new(certificate));
         }
         for certificate in anchors {
-            let trust_anchor = trust_anchor(&certificate)?;
+            let Some(trust_anchor) = trust_anchor(&certificate) else { continue };
             let certificate = Arc::new(certificate);
             let known = store
                 .anchors_by_fingerprint
@@ -116,7 +115,7 @@ impl TrustStore {
                 store.anchors.entry(subject).or_default().push(anchor);
             }
         }
-        Ok(store)
+        store
     }
 
     /// The certificates of the anchors.
@@ -152,7 +151,7 @@ impl TrustStore {
         };
         found.or_else(|why| {
             if self.anchors_by_fingerprint.contains_key(leaf.fingerprint()) {
-                return Ok(VerifiedPath { issuers: Vec::new() });
+                return Ok(VerifiedPath::new(leaf, Vec::new()));
             }
             Err(untrusted.with("why", why).with("issuer_of_leaf", leaf.issuer().ascii()))
         })
@@ -203,7 +202,7 @@ impl TrustStore {
             .map_err(|error| {
                 why.borrow_mut().take().or(refused).unwrap_or_else(|| format!("{error}"))
             })?;
-        Ok(VerifiedPath { issuers: issuers_of(&path, &anchors)? })
+        Ok(VerifiedPath::new(leaf, issuers_of(&path, &anchors)?))
     }
 
     /// What can be part of a path from the leaf, by name: so a call's cost does not grow with the store.
@@ -246,7 +245,7 @@ impl TrustStore {
         for anchor in self.anchors.get(leaf.issuer().der()).into_iter().flatten() {
             match issued_by_anchor(leaf, &anchor.certificate, strength, now) {
                 Ok(()) => {
-                    return Ok(VerifiedPath { issuers: vec![Arc::clone(&anchor.certificate)] });
+                    return Ok(VerifiedPath::new(leaf, vec![Arc::clone(&anchor.certificate)]));
                 }
                 Err(cause) => why = cause,
             }
@@ -300,10 +299,16 @@ pub fn verify_signature(
     .map_err(|error| error.to_string())
 }
 
-fn trust_anchor(certificate: &Certificate) -> Result<TrustAnchor<'static>, UnusableAnchor> {
+/// Whether a certificate has the form of a trust anchor. One in force that may issue: [`may_anchor`].
+#[must_use]
+pub fn can_anchor(certificate: &Certificate) -> bool {
+    trust_anchor(certificate).is_some()
+}
+
+fn trust_anchor(certificate: &Certificate) -> Option<TrustAnchor<'static>> {
     // Version 2 differs from version 1 by unique identifiers, which nobody uses and webpki does not read.
     if certificate.version() < Version::V3 {
-        return Ok(TrustAnchor {
+        return Some(TrustAnchor {
             subject: contents(certificate.subject().der()).to_vec().into(),
             subject_public_key_info: contents(certificate.subject_public_key_info())
                 .to_vec()
@@ -312,9 +317,7 @@ fn trust_anchor(certificate: &Certificate) -> Result<TrustAnchor<'static>, Unusa
         });
     }
     let der = CertificateDer::from(certificate.der());
-    webpki::anchor_from_trusted_cert(&der).map(|anchor| anchor.to_owned()).map_err(|_| {
-        UnusableAnchor(Malformed { rule: "the certificate can't be a trust anchor", offset: None })
-    })
+    webpki::anchor_from_trusted_cert(&der).ok().map(|anchor| anchor.to_owned())
 }
 
 /// webpki's anchors hold what is inside the outermost SEQUENCE.
@@ -335,7 +338,7 @@ fn borrow<'a>(anchor: &'a TrustAnchor<'static>) -> TrustAnchor<'a> {
 /// # Errors
 /// Why not.
 pub fn may_anchor(anchor: &Certificate, now: Timestamp) -> Result<(), String> {
-    if !in_force(anchor, now) {
+    if !anchor.in_force(now) {
         let validity = anchor.validity();
         return Err(format!(
             "the trust anchor `{}` is in force from {} to {} only",
@@ -357,11 +360,6 @@ pub fn may_anchor(anchor: &Certificate, now: Timestamp) -> Result<(), String> {
         ));
     }
     may_sign_certificates(anchor)
-}
-
-fn in_force(certificate: &Certificate, now: Timestamp) -> bool {
-    let validity = certificate.validity();
-    validity.not_before <= now && now <= validity.not_after
 }
 
 fn may_sign_certificates(issuer: &Certificate) -> Result<(), String> {

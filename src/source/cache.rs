@@ -23,6 +23,10 @@ use tokio::time::Instant;
 use super::{Ask, Budget, Endpoint, Fetcher, Outcome, Receive, Source, Target, Use, Validator};
 use crate::timestamp::Timestamp;
 
+/// How long after it was asked a source is left in peace by [`Refreshed::ask_again`]. A document that changed since
+/// is missed for that long, and nobody makes this program ask more often.
+pub const AGAIN_AFTER: Duration = Duration::from_secs(60);
+
 /// How a source is kept fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -142,7 +146,30 @@ impl<T> Refreshed<T> {
         load: impl FnOnce(R) -> Result<Loaded<T>, String>,
         accept: impl FnOnce(&T, &T) -> Result<(), String>,
     ) -> Current<T> {
-        if self.is_settled(call.now) {
+        self.settle(call, |this| this.is_settled(call.now), receiver, load, accept).await
+    }
+
+    /// As [`Refreshed::current`], but asks although the copy is not due: for a document that turned out to lack
+    /// something. However often this is called, the source is asked at most once in [`AGAIN_AFTER`].
+    pub async fn ask_again<R: Receive>(
+        &self,
+        call: Call<'_>,
+        receiver: R,
+        load: impl FnOnce(R) -> Result<Loaded<T>, String>,
+        accept: impl FnOnce(&T, &T) -> Result<(), String>,
+    ) -> Current<T> {
+        self.settle(call, |this| this.was_asked_lately(call.now), receiver, load, accept).await
+    }
+
+    async fn settle<R: Receive>(
+        &self,
+        call: Call<'_>,
+        is_settled: impl Fn(&Self) -> bool,
+        receiver: R,
+        load: impl FnOnce(R) -> Result<Loaded<T>, String>,
+        accept: impl FnOnce(&T, &T) -> Result<(), String>,
+    ) -> Current<T> {
+        if is_settled(self) {
             return self.known();
         }
         let Some(_asking) = self.turn_to_ask(call).await else {
@@ -152,7 +179,7 @@ impl<T> Refreshed<T> {
             };
         };
         // Whoever was asking may have settled it.
-        if self.is_settled(call.now) {
+        if is_settled(self) {
             return self.known();
         }
         let began = Instant::now();
@@ -196,6 +223,14 @@ impl<T> Refreshed<T> {
         }
         let good = last.failure.is_none() && !state.has_expired(now);
         since < seconds(last.pause) || (good && since < seconds(self.schedule.refresh))
+    }
+
+    fn was_asked_lately(&self, now: Timestamp) -> bool {
+        let state = self.state();
+        state
+            .last
+            .as_ref()
+            .is_some_and(|last| (0..seconds(AGAIN_AFTER)).contains(&now.since(last.at)))
     }
 
     async fn turn_to_ask(&self, call: Call<'_>) -> Option<tokio::sync::MutexGuard<'_, ()>> {

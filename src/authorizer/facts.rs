@@ -1,0 +1,160 @@
+//! What was found out about certificates and may be found out again: facts, never decisions.
+//!
+//! A certificate that was read, and the path that was verified for it, are kept by its fingerprint. Whether it is
+//! in force, revoked, denied or admitted is judged anew on every call, and a path is forgotten with the anchors
+//! that it led to.
+
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
+
+use futures_util::future::join_all;
+use ring::digest::{SHA256, digest};
+
+use crate::{
+    certificate::{Certificate, Malformed, pem},
+    decision::Denial,
+    source::{Call, Loaded, Refreshed, Source, Use},
+    timestamp::Timestamp,
+    trust::{PathRules, TrustStore, VerifiedPath, can_anchor},
+};
+
+/// How many certificates are remembered. Each takes a few kilobytes.
+const MAX_REMEMBERED: usize = 256;
+/// The largest bundle of anchors. API Gateway takes 1,000 certificates and 1 MB.
+pub(super) const MAX_BUNDLE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Certificates that were seen lately.
+#[derive(Debug, Default)]
+pub(super) struct Facts(RefCell<HashMap<[u8; 32], Remembered>>);
+
+#[derive(Debug)]
+struct Remembered {
+    certificate: Arc<Certificate>,
+    /// The path, and the store that it was verified against.
+    path: Option<(Arc<TrustStore>, Arc<VerifiedPath>)>,
+}
+
+impl Facts {
+    /// The certificate of this DER.
+    pub(super) fn certificate(&self, der: &[u8]) -> Result<Arc<Certificate>, Malformed> {
+        let mut key = [0; 32];
+        key.copy_from_slice(digest(&SHA256, der).as_ref());
+        if let Some(remembered) = self.0.borrow().get(&key) {
+            return Ok(Arc::clone(&remembered.certificate));
+        }
+        let certificate = Arc::new(Certificate::parse(der)?);
+        let mut known = self.0.borrow_mut();
+        if known.len() >= MAX_REMEMBERED {
+            known.clear();
+        }
+        let remembered = Remembered { certificate: Arc::clone(&certificate), path: None };
+        known.insert(key, remembered);
+        Ok(certificate)
+    }
+
+    /// A path for the certificate. One that was verified before serves while its authorities are in force;
+    /// else another is looked for.
+    pub(super) fn path(
+        &self,
+        leaf: &Certificate,
+        others: &[Certificate],
+        store: &Arc<TrustStore>,
+        rules: PathRules<'_>,
+        now: Timestamp,
+    ) -> Result<Arc<VerifiedPath>, Denial> {
+        if let Some(Remembered { path: Some((verified_against, path)), .. }) =
+            self.0.borrow().get(leaf.fingerprint())
+            && Arc::ptr_eq(verified_against, store)
+            && path.issuers().iter().all(|issuer| issuer.in_force(now))
+        {
+            return Ok(Arc::clone(path));
+        }
+        let path = Arc::new(store.verify(leaf, others, rules, now)?);
+        if let Some(remembered) = self.0.borrow_mut().get_mut(leaf.fingerprint()) {
+            remembered.path = Some((Arc::clone(store), Arc::clone(&path)));
+        }
+        Ok(path)
+    }
+}
+
+/// The sources of anchors and intermediates, and the store that was made of what they gave last.
+#[derive(Debug)]
+pub(super) struct TrustSources {
+    anchors: Vec<Refreshed<Vec<Certificate>>>,
+    intermediates: Vec<Refreshed<Vec<Certificate>>>,
+    max_stale: std::time::Duration,
+    built: RefCell<Built>,
+}
+
+#[derive(Debug, Default)]
+struct Built {
+    bundles: Vec<Option<Arc<Vec<Certificate>>>>,
+    store: Arc<TrustStore>,
+}
+
+impl TrustSources {
+    pub(super) fn new(
+        anchors: Vec<Refreshed<Vec<Certificate>>>,
+        intermediates: Vec<Refreshed<Vec<Certificate>>>,
+        max_stale: std::time::Duration,
+    ) -> Self {
+        Self { anchors, intermediates, max_stale, built: RefCell::default() }
+    }
+
+    /// A source of a bundle.
+    pub(super) fn source(
+        source: Source,
+        schedule: crate::source::Schedule,
+    ) -> Refreshed<Vec<Certificate>> {
+        Refreshed::new(source, Use::Document, MAX_BUNDLE_BYTES, schedule)
+    }
+
+    /// The sources, anchors first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Refreshed<Vec<Certificate>>> {
+        self.anchors.iter().chain(&self.intermediates)
+    }
+
+    /// The store of what the sources give now. Bundles that can't be had any more drop out of it.
+    pub(super) async fn current(&self, call: Call<'_>) -> Arc<TrustStore> {
+        let currents = join_all(
+            self.all().map(|source| source.current(call, Vec::new(), load_bundle, |_, _| Ok(()))),
+        );
+        let bundles: Vec<_> = currents
+            .await
+            .iter()
+            .map(|current| current.within_max_stale(call.now, self.max_stale).cloned())
+            .collect();
+        let mut built = self.built.borrow_mut();
+        let same = built.bundles.len() == bundles.len()
+            && built.bundles.iter().zip(&bundles).all(|(old, new)| match (old, new) {
+                (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+                (None, None) => true,
+                _ => false,
+            });
+        if !same {
+            let (anchors, intermediates) = bundles.split_at(self.anchors.len().min(bundles.len()));
+            let certificates = |bundles: &[Option<Arc<Vec<Certificate>>>]| -> Vec<Certificate> {
+                bundles.iter().flatten().flat_map(|bundle| bundle.iter().cloned()).collect()
+            };
+            built.store =
+                Arc::new(TrustStore::new(certificates(anchors), certificates(intermediates)));
+            built.bundles = bundles;
+        }
+        Arc::clone(&built.store)
+    }
+}
+
+/// Reads a bundle of certificates.
+pub(super) fn load_bundle(bytes: Vec<u8>) -> Result<Loaded<Vec<Certificate>>, String> {
+    let text = String::from_utf8(bytes).map_err(|_| "not PEM".to_owned())?;
+    let ders = pem::certificates(&text).map_err(|error| error.to_string())?;
+    let mut certificates = Vec::with_capacity(ders.len());
+    for (position, der) in ders.iter().enumerate() {
+        let certificate = Certificate::parse(der)
+            .map_err(|error| format!("certificate {}: {error}", position + 1))?;
+        if !can_anchor(&certificate) {
+            return Err(format!("certificate {}: it can't be a trust anchor", position + 1));
+        }
+        certificates.push(certificate);
+    }
+    Ok(Loaded { value: certificates, expires_at: None })
+}

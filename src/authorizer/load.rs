@@ -1,0 +1,363 @@
+//! From a configuration to an authorizer: everything it names is read once, and every fault is reported at once.
+//!
+//! A file that can't be read, or not understood, is a fault: it was there when somebody wrote the configuration. A
+//! source on the network may be away for a moment, so a fetch that fails is a notice, and calls are decided with what
+//! is in hand, which is nothing; they fail closed until a call has fetched it. Signing keys are needed from the first
+//! call on, so without them there is no start.
+
+use std::path::Path;
+
+use crate::{
+    answer::AnswerRules,
+    decide::{Rules, UnknownRevocation},
+    environment::Environment,
+    identity::{IdentityRules, IdentityTokens, SigningKeys},
+    policy::{
+        Faults, Finding,
+        configuration::{self, Configuration, OnUnknown, RevocationDepth, RevocationMethod},
+        document::Document,
+        location::{DocumentLocation, locate},
+    },
+    revocation::crl,
+    source::{
+        AllowedHosts, Ask, Budget, Call, Endpoint, Fetched, Fetcher, Host, Refreshed, Schedule,
+        Source, Target, Use,
+    },
+    timestamp::Timestamp,
+    token::TokenRules,
+    trust::may_anchor,
+};
+
+use super::{
+    Authorizer, BUDGET, Facts, TokenChecker, TrustSources,
+    revocation::{Method, RevocationChecker, Settings},
+};
+
+/// The largest configuration document.
+const MAX_DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
+/// The largest deny list: 100,000 lines.
+const MAX_DENY_LIST_BYTES: usize = 8 * 1024 * 1024;
+/// The largest JWK Set.
+const MAX_JWK_SET_BYTES: usize = 1024 * 1024;
+/// The largest signing key.
+const MAX_KEY_BYTES: usize = 64 * 1024;
+
+/// Reads a configuration and what it names.
+pub struct Loader<'a> {
+    /// The environment.
+    pub environment: &'a dyn Environment,
+    /// What reads sources.
+    pub fetcher: Fetcher,
+    /// When this is.
+    pub now: Timestamp,
+}
+
+/// What keeps an authorizer from starting.
+pub type LoadFault = Faults;
+
+/// What does not keep it from starting and should still be looked at.
+pub type Notice = Finding;
+
+impl Loader<'_> {
+    /// Finds, reads and validates the configuration, and reads everything that it names.
+    ///
+    /// # Errors
+    /// Every fault.
+    pub async fn load(self, config: Option<&Path>) -> Result<(Authorizer, Vec<Notice>), LoadFault> {
+        let exists = |path: &Path| path.exists();
+        let location = locate(config, self.environment, &exists)?;
+        let text = self.document(&location).await?;
+        let configuration = Configuration::parse(Document {
+            name: &location.name(),
+            text: &text,
+            base: &location.base(),
+            environment: self.environment,
+        })?;
+        self.build(configuration, &location.name()).await
+    }
+
+    async fn document(&self, location: &DocumentLocation) -> Result<String, Faults> {
+        let source = match location {
+            DocumentLocation::Inline { text, .. } => return Ok(text.clone()),
+            DocumentLocation::Source(source) => source,
+        };
+        let schedule = Schedule {
+            refresh: std::time::Duration::MAX,
+            timeout: configuration::Freshness::default().timeout,
+        };
+        let bytes = self
+            .fetch(source, Use::Document, MAX_DOCUMENT_BYTES, schedule)
+            .await
+            .map_err(|why| faults(&location.name(), "", why))?;
+        String::from_utf8(bytes).map_err(|_| faults(&location.name(), "", "not UTF-8"))
+    }
+
+    async fn fetch(
+        &self,
+        source: &Source,
+        used_as: Use,
+        limit: usize,
+        schedule: Schedule,
+    ) -> Result<Vec<u8>, String> {
+        let ask = Ask {
+            target: Target::Source(source),
+            used_as,
+            validator: None,
+            limit,
+            timeout: schedule.timeout,
+            budget: Budget::starting_now(BUDGET),
+        };
+        match self.fetcher.fetch(ask).await {
+            Ok(Fetched::New { bytes, .. }) => Ok(bytes),
+            Ok(Fetched::NotModified) => Ok(Vec::new()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn build(
+        self,
+        configuration: Configuration,
+        document: &str,
+    ) -> Result<(Authorizer, Vec<Notice>), LoadFault> {
+        let mut found =
+            Found { document, faults: Vec::new(), notices: configuration.warnings.clone() };
+        let schedule = Schedule {
+            refresh: configuration.freshness.refresh,
+            timeout: configuration.freshness.timeout,
+        };
+        let identity = self.identity(&configuration, schedule, &mut found).await;
+        let authorizer = Authorizer {
+            rules: rules(&configuration),
+            answers: AnswerRules {
+                http_api: configuration.http_api,
+                unauthenticated: configuration.unauthenticated,
+                include: configuration.forward.clone(),
+            },
+            trust: configuration.trust.as_ref().map(|trust| {
+                let bundle = |sources: &[Source]| {
+                    sources.iter().map(|it| TrustSources::source(it.clone(), schedule)).collect()
+                };
+                TrustSources::new(
+                    bundle(&trust.anchors),
+                    bundle(&trust.intermediates),
+                    configuration.freshness.max_stale,
+                )
+            }),
+            deny_list: configuration
+                .deny_list
+                .clone()
+                .map(|source| Refreshed::new(source, Use::Document, MAX_DENY_LIST_BYTES, schedule)),
+            revocation: configuration.revocation.as_ref().map(|revocation| {
+                RevocationChecker::new(settings(&configuration, revocation, schedule))
+            }),
+            token: configuration.token.clone().map(|token| TokenChecker {
+                keys: Refreshed::new(
+                    token.jwks.clone(),
+                    Use::Document,
+                    MAX_JWK_SET_BYTES,
+                    schedule,
+                ),
+                rules: TokenRules {
+                    token,
+                    clock_skew: seconds(configuration.certificate.clock_skew),
+                },
+            }),
+            identity,
+            facts: Facts::default(),
+            fetcher: self.fetcher,
+            configuration,
+        };
+        let budget = Budget::starting_now(BUDGET);
+        authorizer.read_sources(self.now, budget, &mut found).await;
+        if found.faults.is_empty() {
+            Ok((authorizer, found.notices))
+        } else {
+            Err(Faults(found.faults))
+        }
+    }
+
+    async fn identity(
+        &self,
+        configuration: &Configuration,
+        schedule: Schedule,
+        found: &mut Found<'_>,
+    ) -> Option<IdentityTokens> {
+        const PATH: &str = "[identity_token]: key";
+        let identity = configuration.identity_token.as_ref()?;
+        let mut documents = Vec::new();
+        for source in &identity.key {
+            match self.fetch(source, Use::SigningKey, MAX_KEY_BYTES, schedule).await {
+                Ok(bytes) => documents.push(bytes),
+                Err(why) => found.fault(PATH, why),
+            }
+        }
+        if documents.len() < identity.key.len() {
+            return None;
+        }
+        let rules = IdentityRules {
+            issuer: identity.issuer.clone(),
+            audience: identity.audience.clone(),
+            lifetime: seconds(identity.lifetime),
+            gateway_cache_ttl: configuration.gateway_cache_ttl.map_or(0, seconds),
+        };
+        match SigningKeys::parse(documents.iter().map(Vec::as_slice)) {
+            Ok(keys) => Some(IdentityTokens::new(rules, keys)),
+            Err((position, fault)) => {
+                let source = identity.key.get(position).map(ToString::to_string);
+                found.fault(PATH, format!("`{}`: {fault}", source.unwrap_or_default()));
+                None
+            }
+        }
+    }
+}
+
+/// What was found on the way to an authorizer.
+struct Found<'a> {
+    document: &'a str,
+    faults: Vec<Finding>,
+    notices: Vec<Finding>,
+}
+
+impl Found<'_> {
+    fn fault(&mut self, path: &str, rule: impl Into<String>) {
+        self.faults.push(finding(self.document, path, rule));
+    }
+
+    fn notice(&mut self, path: &str, rule: impl Into<String>) {
+        self.notices.push(finding(self.document, path, rule));
+    }
+
+    /// What could not be had: a fault of a file, a notice of the network.
+    fn missing(&mut self, target: Target<'_>, path: &str, why: impl Into<String>) {
+        match target {
+            Target::Source(source) if !source.is_remote() => self.fault(path, why),
+            _ => self.notice(path, why),
+        }
+    }
+}
+
+fn finding(document: &str, path: &str, rule: impl Into<String>) -> Finding {
+    Finding { document: document.into(), position: None, path: path.to_owned(), rule: rule.into() }
+}
+
+fn faults(document: &str, path: &str, rule: impl Into<String>) -> Faults {
+    Faults(vec![finding(document, path, rule)])
+}
+
+fn seconds(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn rules(configuration: &Configuration) -> Rules {
+    Rules {
+        certificate: configuration.certificate.clone(),
+        path_required: configuration.trust.is_some(),
+        token_configured: configuration.token.is_some(),
+        unknown_revocation: match &configuration.revocation {
+            None => UnknownRevocation::NotChecked,
+            Some(revocation) => match revocation.on_unknown {
+                OnUnknown::Deny => UnknownRevocation::Deny,
+                OnUnknown::DangerouslyAllow => UnknownRevocation::DangerouslyAllow,
+            },
+        },
+    }
+}
+
+fn settings(
+    configuration: &Configuration,
+    revocation: &configuration::Revocation,
+    schedule: Schedule,
+) -> Settings {
+    let methods = revocation.check.iter().map(|method| match method {
+        RevocationMethod::Crl => Method::Crl,
+        RevocationMethod::Ocsp => Method::Ocsp,
+    });
+    let responder = match &revocation.ocsp_responder {
+        Some(Source::Web(url)) => Some(Endpoint::configured(url.clone())),
+        _ => None,
+    };
+    let hosts = revocation.allowed_hosts.iter().filter_map(|host| Host::parse(host).ok());
+    Settings {
+        methods: methods.collect(),
+        whole_path: revocation.depth == RevocationDepth::Chain,
+        lists: revocation.crls.iter().map(|source| (source.to_string(), source.clone())).collect(),
+        distribution_points: revocation.distribution_points,
+        responder,
+        allowed_hosts: AllowedHosts::new(hosts.collect()),
+        schedule,
+        strength: configuration.certificate.strength,
+        clock_skew: seconds(configuration.certificate.clock_skew),
+    }
+}
+
+impl Authorizer {
+    /// Reads every source once, and tells what was found.
+    async fn read_sources(&self, now: Timestamp, budget: Budget, found: &mut Found<'_>) {
+        let call = Call { fetcher: &self.fetcher, now, budget };
+        if let Some(trust) = &self.trust {
+            let store = trust.current(call).await;
+            for source in trust.all() {
+                if let Some(why) = source.known().failure {
+                    found.missing(source.target(), "[trust]", why);
+                }
+            }
+            let mut unfit: Vec<String> =
+                store.anchors().filter_map(|anchor| may_anchor(anchor, now).err()).collect();
+            unfit.sort_unstable();
+            for why in unfit {
+                found.notice("[trust]: anchors", why);
+            }
+            if let Some(checker) = &self.revocation {
+                for report in checker.refresh(&store, call).await {
+                    match report.outcome {
+                        Err(why) => found.missing(report.target, "[revocation]: crls", why),
+                        Ok(lists) => {
+                            lists.iter().filter_map(|list| why_unfit(list, now)).for_each(|why| {
+                                found.notice(
+                                    "[revocation]: crls",
+                                    format!("`{}`: {why}", report.target),
+                                );
+                            })
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(list) = &self.deny_list {
+            self.deny_list(call).await;
+            let known = list.known();
+            if let Some(why) = known.failure {
+                found.missing(list.target(), "[revocation]: deny_list", why);
+            } else if let Some(Err(fault)) = known.value.as_deref() {
+                let why = format!("`{}`: {fault}", list.target());
+                found.missing(list.target(), "[revocation]: deny_list", why);
+            }
+        }
+        if let Some(token) = &self.token {
+            let known = self.keys(token, call).await;
+            if let Some(why) = known.failure {
+                found.missing(token.keys.target(), "[token]: jwks", why);
+            }
+        }
+    }
+}
+
+/// Why a list that was read can't show that a certificate is not revoked.
+fn why_unfit(list: &crl::Loaded, now: Timestamp) -> Option<String> {
+    if let Some(oid) = &list.unknown_critical_extension {
+        return Some(format!("it has the critical extension {oid}, which is not understood"));
+    }
+    match &list.signature {
+        crl::Signature::Refused(why) => {
+            return Some(format!("its signature does not count: {why}"));
+        }
+        crl::Signature::Unverified => {
+            return Some("its issuer is not among the anchors and intermediates".to_owned());
+        }
+        crl::Signature::Rollback(_) | crl::Signature::Verified => {}
+    }
+    if now < list.this_update {
+        return Some(format!("it is not valid before {}", list.this_update));
+    }
+    (now > list.serves_until).then(|| format!("it expired at {}", list.serves_until))
+}

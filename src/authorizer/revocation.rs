@@ -1,0 +1,315 @@
+//! Gathers what is known about revocation: the part of the check that waits for files and servers.
+//!
+//! Nothing here is called before the path and the client of a certificate stand, so nobody makes this program
+//! contact anyone by showing it a certificate of their own making. What is fetched is judged by
+//! [`crate::revocation`], which knows no I/O.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+
+use futures_util::future::join_all;
+
+use crate::{
+    certificate::Certificate,
+    decision::Evidence,
+    revocation::{
+        Status,
+        crl::{self, CrlStore, Issuer, Subject, Verdict, distribution_points},
+    },
+    signature::Strength,
+    source::{AllowedHosts, Call, Endpoint, Loaded, Refreshed, Schedule, Source, Target, Use},
+    timestamp::Timestamp,
+    trust::{TrustStore, VerifiedPath},
+};
+
+/// The largest list that is taken. A million entries are 35 to 50 MB as DER, 68 MB as PEM.
+const MAX_LIST_BYTES: usize = 96 * 1024 * 1024;
+/// How many lists that certificates name are kept in mind.
+const MAX_POINTS: usize = 64;
+/// How many places of one certificate are asked for a list.
+const MAX_POINTS_OF_ONE: usize = 4;
+
+/// A way to find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    /// Certificate revocation lists.
+    Crl,
+    /// The Online Certificate Status Protocol.
+    Ocsp,
+}
+
+/// How revocation is found out.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// In order of preference.
+    pub methods: Vec<Method>,
+    /// Every certificate of the path but the anchor, or the leaf alone.
+    pub whole_path: bool,
+    /// Where lists are.
+    pub lists: Vec<(String, Source)>,
+    /// Whether the lists that a certificate names are asked for too.
+    pub distribution_points: bool,
+    /// The responder; where it is absent, the one that a certificate names.
+    pub responder: Option<Endpoint>,
+    /// The only hosts that are contacted because a certificate names them.
+    pub allowed_hosts: AllowedHosts,
+    /// When lists are asked for again, and how long that may take.
+    pub schedule: Schedule,
+    /// What signatures on lists and answers must at least be.
+    pub strength: Strength,
+    /// Tolerance for the times of OCSP answers, in seconds.
+    pub clock_skew: i64,
+}
+
+/// What a list's source came to when it was last asked.
+#[derive(Clone, Debug)]
+pub(super) struct ListReport<'a> {
+    /// The source.
+    pub target: Target<'a>,
+    /// The lists that it gave, or why it gave none.
+    pub outcome: Result<Arc<Vec<crl::Loaded>>, String>,
+}
+
+/// Lists and answers at hand, and where to get newer ones.
+#[derive(Debug)]
+pub(super) struct RevocationChecker {
+    settings: Settings,
+    store: RefCell<CrlStore>,
+    lists: Vec<List>,
+    points: RefCell<HashMap<String, Rc<List>>>,
+}
+
+#[derive(Debug)]
+struct List {
+    label: String,
+    refreshed: Refreshed<Vec<crl::Loaded>>,
+}
+
+impl RevocationChecker {
+    /// A checker that has asked nobody yet.
+    #[must_use]
+    pub(super) fn new(settings: Settings) -> Self {
+        let lists = settings.lists.iter().map(|(label, source)| List {
+            label: label.clone(),
+            refreshed: Refreshed::new(
+                source.clone(),
+                Use::RevocationList,
+                MAX_LIST_BYTES,
+                settings.schedule,
+            ),
+        });
+        Self {
+            lists: lists.collect(),
+            store: RefCell::default(),
+            points: RefCell::default(),
+            settings,
+        }
+    }
+
+    /// Asks every configured list that is due, and tells what is known of each. The authorities of `trust` are those
+    /// whose lists can be verified at once.
+    pub(super) async fn refresh(&self, trust: &TrustStore, call: Call<'_>) -> Vec<ListReport<'_>> {
+        join_all(self.lists.iter().map(|list| self.refresh_one(list, trust, call))).await
+    }
+
+    async fn refresh_one<'a>(
+        &self,
+        list: &'a List,
+        trust: &TrustStore,
+        call: Call<'_>,
+    ) -> ListReport<'a> {
+        let load = |bytes: Vec<u8>| {
+            let authorities = trust.anchors().chain(trust.intermediates());
+            let issuers: Vec<Issuer<'_>> = authorities.map(|authority| issuer(authority)).collect();
+            let loaded = self
+                .store
+                .borrow_mut()
+                .load(&list.label, bytes, &issuers, &self.settings.strength, call.now)
+                .map_err(|error| error.to_string())?;
+            let expires_at = loaded.iter().map(|list| list.serves_until).min();
+            Ok(Loaded { value: loaded, expires_at })
+        };
+        // The store itself refuses older lists, each against the one it would take the place of.
+        let current = list.refreshed.current(call, Vec::new(), load, |_, _| Ok(())).await;
+        let outcome = match (current.value, current.failure) {
+            (Some(lists), _) => Ok(lists),
+            (None, failure) => Err(failure.unwrap_or_else(|| "never asked".to_owned())),
+        };
+        ListReport { target: list.refreshed.target(), outcome }
+    }
+
+    /// Finds out about every certificate of a path that is to be checked. The first one that is revoked, or
+    /// about which nothing can be known, decides.
+    pub(super) async fn status(
+        &self,
+        leaf: &Certificate,
+        path: &VerifiedPath,
+        trust: &TrustStore,
+        call: Call<'_>,
+    ) -> Status {
+        let mut subject = leaf;
+        let mut found = Status::NotRevoked(Evidence::default());
+        for issuer in path.issuers() {
+            found = self.status_of(subject, issuer, trust, call).await;
+            if !matches!(found, Status::NotRevoked(_)) || !self.settings.whole_path {
+                return found;
+            }
+            subject = issuer;
+        }
+        found
+    }
+
+    /// Asks by each method in turn; the next is asked only where the one before does not know.
+    async fn status_of(
+        &self,
+        subject: &Certificate,
+        issuer: &Certificate,
+        trust: &TrustStore,
+        call: Call<'_>,
+    ) -> Status {
+        let mut unknown = Evidence::default();
+        unknown.add("revocation_of", subject.subject().ascii());
+        for method in &self.settings.methods {
+            let status = match method {
+                Method::Crl => self.status_by_lists(subject, issuer, trust, call).await,
+                Method::Ocsp => Status::Unknown(Evidence::default()),
+            };
+            match status {
+                Status::Unknown(evidence) => unknown.extend(evidence),
+                known => return known,
+            }
+        }
+        Status::Unknown(unknown)
+    }
+
+    async fn status_by_lists(
+        &self,
+        subject: &Certificate,
+        issuer: &Certificate,
+        trust: &TrustStore,
+        call: Call<'_>,
+    ) -> Status {
+        let reports = self.refresh(trust, call).await;
+        let points = match subject.crl_distribution_points() {
+            None => Ok(Vec::new()),
+            Some(value) => distribution_points(value, issuer.subject().der()),
+        };
+        let points = match points {
+            Ok(points) => points,
+            Err(error) => {
+                let mut evidence = Evidence::default();
+                evidence.add("crl", format_args!("the distribution points are malformed: {error}"));
+                return Status::Unknown(evidence);
+            }
+        };
+        let facts = Subject {
+            issuer: subject.issuer().der(),
+            serial: subject.serial_number().der_contents(),
+            is_ca: subject.is_ca(),
+            distribution_points: &points,
+        };
+        let mut verdict = self.verdict(&facts, issuer, call.now);
+        let mut failures: Vec<String> = reports
+            .into_iter()
+            .filter_map(|report| {
+                report.outcome.err().map(|why| format!("{}: {why}", report.target))
+            })
+            .collect();
+        if self.settings.distribution_points && matches!(verdict, Verdict::Unknown(..)) {
+            let uris =
+                points.iter().filter(|point| point.is_plain()).flat_map(|point| point.uris());
+            for uri in uris.take(MAX_POINTS_OF_ONE) {
+                if let Err(why) = self.ask_point(uri, trust, call).await {
+                    failures.push(format!("{uri}: {why}"));
+                    continue;
+                }
+                verdict = self.verdict(&facts, issuer, call.now);
+                if !matches!(verdict, Verdict::Unknown(..)) {
+                    break;
+                }
+            }
+        }
+        self.status_of_verdict(verdict, &failures, call.now)
+    }
+
+    fn verdict(&self, facts: &Subject<'_>, authority: &Certificate, now: Timestamp) -> Verdict {
+        let authority = issuer(authority);
+        let mut store = self.store.borrow_mut();
+        store.verify_for(&authority, &self.settings.strength);
+        store.verdict(facts, &authority, now)
+    }
+
+    async fn ask_point(&self, uri: &str, trust: &TrustStore, call: Call<'_>) -> Result<(), String> {
+        let endpoint = self.settings.allowed_hosts.admit(uri).map_err(|fault| fault.to_string())?;
+        let known = self.points.borrow().get(uri).cloned();
+        let list = match known {
+            Some(list) => list,
+            None if self.points.borrow().len() >= MAX_POINTS => {
+                return Err(format!("more than {MAX_POINTS} places are named by certificates"));
+            }
+            None => {
+                let refreshed = Refreshed::at(
+                    endpoint,
+                    Use::RevocationList,
+                    MAX_LIST_BYTES,
+                    self.settings.schedule,
+                );
+                let list = Rc::new(List { label: uri.to_owned(), refreshed });
+                self.points.borrow_mut().insert(uri.to_owned(), Rc::clone(&list));
+                list
+            }
+        };
+        self.refresh_one(&list, trust, call).await.outcome.map(|_| ())
+    }
+
+    fn status_of_verdict(&self, verdict: Verdict, failures: &[String], now: Timestamp) -> Status {
+        let mut evidence = Evidence::default();
+        let rests_on = |evidence: &mut Evidence, list: &crl::Evidence| {
+            evidence.add("source", &list.source);
+            evidence.add("this_update", list.this_update);
+            if let Some(next_update) = list.next_update {
+                evidence.add("next_update", next_update);
+            }
+            if let Some(age) = self.age(&list.source, now) {
+                evidence.add("source_age_seconds", age);
+            }
+        };
+        match verdict {
+            Verdict::NotRevoked(list) => {
+                rests_on(&mut evidence, &list);
+                Status::NotRevoked(evidence)
+            }
+            Verdict::Revoked(reason, list) => {
+                evidence.add("revocation_reason", reason);
+                rests_on(&mut evidence, &list);
+                Status::Revoked(evidence)
+            }
+            Verdict::Unknown(obstacle, list) => {
+                evidence.add("crl", obstacle);
+                if let Some(list) = list {
+                    rests_on(&mut evidence, &list);
+                }
+                for failure in failures {
+                    evidence.add("crl_failure", failure);
+                }
+                Status::Unknown(evidence)
+            }
+        }
+    }
+
+    /// Seconds since the source last said that its copy is current.
+    fn age(&self, label: &str, now: Timestamp) -> Option<i64> {
+        let configured = self.lists.iter().find(|list| list.label == label);
+        match configured {
+            Some(list) => list.refreshed.known().age(now),
+            None => self.points.borrow().get(label)?.refreshed.known().age(now),
+        }
+    }
+}
+
+fn issuer(authority: &Certificate) -> Issuer<'_> {
+    Issuer {
+        name: authority.subject().der(),
+        public_key: authority.subject_public_key_info(),
+        may_sign_crls: authority.key_usage().is_none_or(|usage| usage.crl_sign),
+    }
+}

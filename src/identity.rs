@@ -1,0 +1,248 @@
+//! Identity tokens: a short-lived signed JWT for the backend, so that it can verify who calls without trusting a
+//! header.
+//!
+//! A token says who (`sub`, `clientId`, `cnf`), for whom (`aud`) and until when, and no route: the context that
+//! carries it lives on in API Gateway's cache and serves other routes too. It is made anew only when what would be
+//! handed out might not outlive that cache.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use ring::{
+    digest::{SHA256, digest},
+    rand::{SecureRandom, SystemRandom},
+    signature::KeyPair,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    answer::context::{principal, thumbprint},
+    decide::Grant,
+    timestamp::Timestamp,
+    token::crypto,
+};
+
+/// How many tokens are kept. Each is about 1 KB.
+const MAX_CACHED: usize = 256;
+
+/// What identity tokens say, and for how long.
+#[derive(Clone, Debug)]
+pub struct IdentityRules {
+    /// `iss`.
+    pub issuer: String,
+    /// `aud`.
+    pub audience: String,
+    /// Seconds from `iat` to `exp`.
+    pub lifetime: i64,
+    /// Seconds that API Gateway may keep an answer.
+    pub gateway_cache_ttl: i64,
+}
+
+/// The keys that identity tokens are signed with: the first signs, all are published.
+pub struct SigningKeys {
+    first: SigningKey,
+    others: Vec<SigningKey>,
+}
+
+struct SigningKey {
+    algorithm: Algorithm,
+    encoding_key: EncodingKey,
+    jwk: Map<String, Value>,
+    kid: String,
+}
+
+impl std::fmt::Debug for SigningKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kids: Vec<_> = self.all().map(|key| &key.kid).collect();
+        f.debug_struct("SigningKeys").field("kids", &kids).finish_non_exhaustive()
+    }
+}
+
+/// A document that holds no signing key. Never says what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SigningKeyFault;
+
+impl std::fmt::Display for SigningKeyFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not one PEM `PRIVATE KEY` (PKCS#8) on P-256 or of Ed25519")
+    }
+}
+
+impl std::error::Error for SigningKeyFault {}
+
+impl SigningKeys {
+    /// Keys of PEM documents, one each, in their order.
+    ///
+    /// # Errors
+    /// The first document's position that does not hold exactly one key, or no document at all.
+    pub fn parse<'a>(
+        documents: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Self, (usize, SigningKeyFault)> {
+        crypto::install();
+        let mut keys = documents.into_iter().enumerate().map(|(position, document)| {
+            SigningKey::parse(document).map_err(|fault| (position, fault))
+        });
+        let first = keys.next().ok_or((0, SigningKeyFault))??;
+        Ok(Self { first, others: keys.collect::<Result<_, _>>()? })
+    }
+
+    /// The public keys as a JWK Set (RFC 7517), `kid` being the thumbprint of RFC 7638.
+    #[must_use]
+    pub fn jwk_set(&self) -> Value {
+        json!({ "keys": self.all().map(|key| Value::Object(key.jwk.clone())).collect::<Vec<_>>() })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &SigningKey> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl SigningKey {
+    fn parse(document: &[u8]) -> Result<Self, SigningKeyFault> {
+        let blocks = ::pem::parse_many(document).map_err(|_| SigningKeyFault)?;
+        let [block] = blocks.as_slice() else { return Err(SigningKeyFault) };
+        if block.tag() != "PRIVATE KEY" {
+            return Err(SigningKeyFault);
+        }
+        let pkcs8 = block.contents();
+        if let Ok(pair) = crypto::ec_key_pair(pkcs8) {
+            let point = pair.public_key().as_ref();
+            let coordinates = point.get(1..).map(|rest| rest.split_at(rest.len() / 2));
+            let (x, y) = coordinates.ok_or(SigningKeyFault)?;
+            let public = [("crv", "P-256"), ("kty", "EC")];
+            let coordinates = [("x", base64url(x)), ("y", base64url(y))];
+            let key = EncodingKey::from_ec_der(pkcs8);
+            return Ok(Self::new(Algorithm::ES256, key, &public, &coordinates));
+        }
+        let pair = crypto::ed_key_pair(pkcs8).map_err(|_| SigningKeyFault)?;
+        let public = [("crv", "Ed25519"), ("kty", "OKP")];
+        let coordinates = [("x", base64url(pair.public_key().as_ref()))];
+        Ok(Self::new(Algorithm::EdDSA, EncodingKey::from_ed_der(pkcs8), &public, &coordinates))
+    }
+
+    fn new(
+        algorithm: Algorithm,
+        encoding_key: EncodingKey,
+        public: &[(&str, &str)],
+        coordinates: &[(&str, String)],
+    ) -> Self {
+        let mut jwk = Map::new();
+        for (name, value) in public {
+            jwk.insert((*name).to_owned(), Value::from(*value));
+        }
+        for (name, value) in coordinates {
+            jwk.insert((*name).to_owned(), Value::from(value.as_str()));
+        }
+        // RFC 7638, section 3: the required members alone, sorted, without white space.
+        let kid =
+            base64url(digest(&SHA256, Value::Object(jwk.clone()).to_string().as_bytes()).as_ref());
+        jwk.insert("alg".to_owned(), Value::from(format!("{algorithm:?}")));
+        jwk.insert("kid".to_owned(), Value::from(kid.as_str()));
+        jwk.insert("use".to_owned(), Value::from("sig"));
+        Self { algorithm, encoding_key, jwk, kid }
+    }
+}
+
+fn base64url(octets: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(octets)
+}
+
+/// Makes identity tokens, and keeps those that may be handed out again.
+#[derive(Debug)]
+pub struct IdentityTokens {
+    rules: IdentityRules,
+    keys: SigningKeys,
+    cached: RefCell<HashMap<([u8; 32], String), Cached>>,
+}
+
+#[derive(Debug)]
+struct Cached {
+    token: String,
+    issued_at: Timestamp,
+}
+
+/// A token that could not be made: no randomness, or a key that does not sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SigningFault;
+
+#[derive(Serialize)]
+struct IdentityClaims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: String,
+    iat: i64,
+    exp: i64,
+    jti: String,
+    cnf: Value,
+    #[serde(rename = "clientId")]
+    client_id: &'a str,
+    context: Map<String, Value>,
+}
+
+impl IdentityTokens {
+    /// Tokens by these rules and keys.
+    #[must_use]
+    pub fn new(rules: IdentityRules, keys: SigningKeys) -> Self {
+        Self { rules, keys, cached: RefCell::default() }
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keys(&self) -> &SigningKeys {
+        &self.keys
+    }
+
+    /// A token for what was granted, made now or lately.
+    ///
+    /// # Errors
+    /// A token that can't be signed.
+    pub fn token_for(&self, grant: &Grant<'_>, now: Timestamp) -> Result<String, SigningFault> {
+        let cache_key = (*grant.certificate().fingerprint(), grant.client().id.clone());
+        let mut cached = self.cached.borrow_mut();
+        // What is handed out must outlive the gateway's cache, so only half of what is left may pass here.
+        let reusable_for = (self.rules.lifetime - self.rules.gateway_cache_ttl) / 2;
+        if let Some(found) = cached.get(&cache_key) {
+            let age = now.since(found.issued_at);
+            if (0..reusable_for).contains(&age) {
+                return Ok(found.token.clone());
+            }
+        }
+        let token = self.sign(grant, now)?;
+        if cached.len() >= MAX_CACHED {
+            cached.retain(|_, kept| (0..reusable_for).contains(&now.since(kept.issued_at)));
+        }
+        if cached.len() >= MAX_CACHED {
+            cached.clear();
+        }
+        cached.insert(cache_key, Cached { token: token.clone(), issued_at: now });
+        Ok(token)
+    }
+
+    fn sign(&self, grant: &Grant<'_>, now: Timestamp) -> Result<String, SigningFault> {
+        let mut random = [0; 16];
+        SystemRandom::new().fill(&mut random).map_err(|_| SigningFault)?;
+        let certificate = grant.certificate();
+        let claims = IdentityClaims {
+            iss: &self.rules.issuer,
+            aud: &self.rules.audience,
+            sub: principal(certificate),
+            iat: now.unix_seconds(),
+            exp: now.plus(self.rules.lifetime).unix_seconds(),
+            jti: base64url(&random),
+            cnf: json!({ "x5t#S256": thumbprint(certificate) }),
+            client_id: &grant.client().id,
+            context: grant
+                .client()
+                .context
+                .iter()
+                .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
+                .collect(),
+        };
+        let key = &self.keys.first;
+        let mut header = Header::new(key.algorithm);
+        header.kid = Some(key.kid.clone());
+        jsonwebtoken::encode(&header, &claims, &key.encoding_key).map_err(|_| SigningFault)
+    }
+}

@@ -1,0 +1,61 @@
+//! What is found in a configuration: faults, which end the process at start, and warnings.
+//!
+//! All of them are collected, since whoever fixes one at a time gives up after three. Each says where it is,
+//! which key it is about, and the rule: ``authorizer.toml:12:8: [[client]] `orders`: subject.CN: an exact value
+//! must not be empty``. Never shown: usage plan keys.
+
+use std::{fmt, sync::Arc};
+
+/// A fault or a warning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The document, as it was named.
+    pub document: Arc<str>,
+    /// Where in the document it is; `None` where it is about the whole, or about the environment.
+    pub position: Option<Position>,
+    /// The section and key: ``[[client]] `orders`: subject.CN``, or the name of a variable.
+    pub path: String,
+    /// The rule, as a clause.
+    pub rule: String,
+}
+
+/// A place in a document; both count from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The character in it.
+    pub column: usize,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.document)?;
+        if let Some(Position { line, column }) = self.position {
+            write!(f, ":{line}:{column}")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, ": {}", self.path)?;
+        }
+        write!(f, ": {}", self.rule)
+    }
+}
+
+/// Every fault of a configuration, in the order of the document. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(pub Vec<Finding>);
+
+/// One fault a line.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, finding) in self.0.iter().enumerate() {
+            if position > 0 {
+                f.write_str("\n")?;
+            }
+            finding.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}

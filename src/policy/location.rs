@@ -1,0 +1,130 @@
+//! Where the configuration is: named on the command line, in the environment, or in one of the usual places.
+//!
+//! What is named must be there: a document that is missing is a fault, never a reason to look elsewhere.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    environment::Environment,
+    source::{Base, Rules, Source, reference::Use},
+};
+
+use super::fault::{Faults, Finding};
+
+/// The variable that holds a whole document.
+pub const INLINE_VARIABLE: &str = "AUTHORIZER_CONFIG_TOML";
+/// The variable that names the source of a document.
+pub const SOURCE_VARIABLE: &str = "AUTHORIZER_CONFIG";
+/// The name of a document in the usual places.
+pub const FILE_NAME: &str = "authorizer.toml";
+
+/// Where the document is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DocumentLocation {
+    /// It was given as it is.
+    Inline {
+        /// The document.
+        text: String,
+        /// What paths in it are relative to.
+        base: Base,
+    },
+    /// It is to be read.
+    Source(Source),
+}
+
+impl DocumentLocation {
+    /// What the document is called in messages.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Inline { .. } => INLINE_VARIABLE.to_owned(),
+            Self::Source(source) => source.to_string(),
+        }
+    }
+
+    /// What paths in the document are relative to.
+    #[must_use]
+    pub fn base(&self) -> Base {
+        match self {
+            Self::Inline { base, .. } => base.clone(),
+            Self::Source(source) => source.beside(),
+        }
+    }
+}
+
+/// Whether this is inside Lambda.
+#[must_use]
+pub fn in_lambda(environment: &dyn Environment) -> bool {
+    environment.variable("AWS_LAMBDA_RUNTIME_API").is_some()
+}
+
+/// Finds the document: `--config`; the two variables; then `authorizer.toml` in `$LAMBDA_TASK_ROOT`, in `/opt`,
+/// and in the working directory.
+///
+/// # Errors
+/// Both variables set, a variable that names no source, a named file that does not exist, or nothing found.
+pub fn locate(
+    config: Option<&Path>,
+    environment: &dyn Environment,
+    exists: &dyn Fn(&Path) -> bool,
+) -> Result<DocumentLocation, Faults> {
+    let task_root = environment.variable("LAMBDA_TASK_ROOT").map(PathBuf::from);
+    let base = Base::Directory(task_root.clone().unwrap_or_default());
+    if let Some(path) = config {
+        return named_file(path.to_path_buf(), "--config", exists);
+    }
+    match (environment.variable(INLINE_VARIABLE), environment.variable(SOURCE_VARIABLE)) {
+        (Some(_), Some(_)) => Err(fault(
+            SOURCE_VARIABLE,
+            format!("{INLINE_VARIABLE} is set too; there is one configuration"),
+        )),
+        (Some(text), None) => Ok(DocumentLocation::Inline { text, base }),
+        (None, Some(text)) => {
+            let in_lambda = in_lambda(environment);
+            let rules = Rules { used_as: Use::Document, base: &base, in_lambda };
+            match Source::parse(&text, rules) {
+                Ok(Source::File(path)) => named_file(path, SOURCE_VARIABLE, exists),
+                Ok(source) => Ok(DocumentLocation::Source(source)),
+                Err(error) => Err(fault(SOURCE_VARIABLE, error.to_string())),
+            }
+        }
+        (None, None) => {
+            let places = usual_places(task_root);
+            let found = places.iter().find(|place| exists(place)).cloned();
+            found.map(|path| DocumentLocation::Source(Source::File(path))).ok_or_else(|| {
+                let tried: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
+                fault(
+                    "",
+                    format!(
+                        "none found: neither --config nor {INLINE_VARIABLE} nor {SOURCE_VARIABLE} is given, and there is no `{}`",
+                        tried.join("`, no `")
+                    ),
+                )
+            })
+        }
+    }
+}
+
+fn usual_places(task_root: Option<PathBuf>) -> Vec<PathBuf> {
+    let in_task_root = task_root.map(|root| root.join(FILE_NAME));
+    let mut places: Vec<_> = in_task_root.into_iter().collect();
+    places.push(Path::new("/opt").join(FILE_NAME));
+    places.push(PathBuf::from(FILE_NAME));
+    places
+}
+
+fn named_file(
+    path: PathBuf,
+    named_by: &str,
+    exists: &dyn Fn(&Path) -> bool,
+) -> Result<DocumentLocation, Faults> {
+    if exists(&path) {
+        return Ok(DocumentLocation::Source(Source::File(path)));
+    }
+    Err(fault(named_by, format!("there is no file `{}`", path.display())))
+}
+
+fn fault(path: &str, rule: String) -> Faults {
+    let path = path.to_owned();
+    Faults(vec![Finding { document: "configuration".into(), position: None, path, rule }])
+}

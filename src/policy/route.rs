@@ -1,0 +1,337 @@
+//! Routes: which methods and paths a client may call, and how that is said in an IAM policy.
+//!
+//! A route is the method and path after the stage in the ARN of a call. In a pattern's path, `*` stands for any
+//! run of characters, `/` included, and `?` for one, as in IAM resources (see "IAM JSON policy elements:
+//! Resource" in the IAM user guide). The same lists are judged here by [`Routes::admits`] and by API Gateway, in
+//! the policy that [`Routes::allow`] and [`Routes::deny`] are written out to, so the two must agree:
+//!
+//! - a method is always written out, since IAM's `*` in its place would match across the slash;
+//! - a path holds only characters of a request path (RFC 3986, section 3.3), so `${`, which begins an IAM policy
+//!   variable, can't occur;
+//! - text is compared exactly, octet by octet; nothing is decoded or normalised. So `/orders//admin` and
+//!   `/orders/%61dmin` are other routes than `/orders/admin`, and a `deny` under a wider `allow` may be evaded
+//!   where a backend folds them together.
+
+use std::fmt;
+
+/// The methods of API Gateway, and what `*` is written out as.
+pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// What IAM takes as one resource (API Gateway developer guide, quotas of authorizers).
+pub const LONGEST_ARN: usize = 512;
+
+/// The most that the ARNs of a client's two lists may come to, in characters.
+pub const LONGEST_LISTS: usize = 4096;
+
+/// The longest ARN of a stage, up to but without the slash before the method: the longest partition
+/// (`aws-us-gov`), region (`ap-southeast-1`), an account, an API's id, and a stage name of 128 characters.
+pub const LONGEST_STAGE_ARN: usize =
+    "arn:aws-us-gov:execute-api:ap-southeast-1:123456789012:a1b2c3d4e5/".len() + 128;
+
+/// What the ARN of a stage is taken for where ARNs are added up: as [`LONGEST_STAGE_ARN`], but with a stage name
+/// of 32 characters. With a longer one a client's lists may exceed [`LONGEST_LISTS`] and still work: the
+/// hard limit is that of the whole answer, which is checked when it is made.
+pub const USUAL_STAGE_ARN: usize = LONGEST_STAGE_ARN - 128 + 32;
+
+/// A pattern over routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoutePattern {
+    text: Box<str>,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// `*` alone: the whole stage, methods that are none of [`METHODS`] included.
+    Stage,
+    /// A method, or `None` for all of [`METHODS`], and a glob over paths that begins with `/`.
+    Route { method: Option<&'static str>, path: Box<str> },
+}
+
+/// The rule that a route pattern breaks, as a clause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteFault(pub String);
+
+impl fmt::Display for RouteFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for RouteFault {}
+
+impl RoutePattern {
+    /// Reads `METHOD /path`, or `*` for the whole stage.
+    ///
+    /// # Errors
+    /// The rule that the text breaks.
+    pub fn parse(text: &str) -> Result<Self, RouteFault> {
+        let fault = |rule: String| Err(RouteFault(rule));
+        if text == "*" {
+            return Ok(Self { text: text.into(), kind: Kind::Stage });
+        }
+        let Some((method, path)) = text.split_once(' ') else {
+            return fault(format!(
+                "`{}` is not of the form `METHOD /path`, nor `*` for the whole stage",
+                text.escape_debug()
+            ));
+        };
+        let method = match METHODS.iter().find(|known| **known == method) {
+            Some(known) => Some(*known),
+            None if method == "*" => None,
+            None => return fault(method_fault(method)),
+        };
+        if !path.starts_with('/') {
+            return fault(format!(
+                "the path `{}` does not begin with `/`; all paths are `/*`",
+                path.escape_debug()
+            ));
+        }
+        if let Some(odd) = path.chars().find(|character| !is_path_character(*character)) {
+            return fault(character_fault(odd));
+        }
+        let pattern = Self { text: text.into(), kind: Kind::Route { method, path: path.into() } };
+        let longest = pattern.resources().map(|resource| resource.len()).max().unwrap_or(0);
+        let room = LONGEST_ARN - LONGEST_STAGE_ARN - 1;
+        if longest > room {
+            return fault(format!(
+                "the route is {longest} characters long; at most {room} are left of an ARN's {LONGEST_ARN} after the longest stage"
+            ));
+        }
+        Ok(pattern)
+    }
+
+    /// Whether a route matches.
+    #[must_use]
+    pub fn admits(&self, method: &str, path: &str) -> bool {
+        match &self.kind {
+            Kind::Stage => true,
+            Kind::Route { method: pattern, path: glob } => {
+                pattern.map_or_else(|| METHODS.contains(&method), |pattern| pattern == method)
+                    && glob_matches(glob, path)
+            }
+        }
+    }
+
+    /// What follows an ARN's stage and slash in a policy: `*`, or each method with the path.
+    pub fn resources(&self) -> impl Iterator<Item = String> {
+        let (methods, path): (&[&str], &str) = match &self.kind {
+            Kind::Stage => (&["*"], ""),
+            Kind::Route { method: Some(method), path } => (std::slice::from_ref(method), path),
+            Kind::Route { method: None, path } => (&METHODS, path),
+        };
+        methods.iter().map(move |method| format!("{method}{path}"))
+    }
+
+    /// Whether every route that `other` admits is admitted here too. May say no where it can't tell.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Stage, _) => true,
+            (_, Kind::Stage) => false,
+            (
+                Kind::Route { method: wide, path },
+                Kind::Route { method: narrow, path: other_path },
+            ) => (wide.is_none() || wide == narrow) && glob_covers(path, other_path),
+        }
+    }
+
+    /// Whether some route is admitted by both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Stage, _) | (_, Kind::Stage) => true,
+            (
+                Kind::Route { method: left, path },
+                Kind::Route { method: right, path: other_path },
+            ) => {
+                (left.is_none() || right.is_none() || left == right)
+                    && globs_overlap(path.as_bytes(), other_path.as_bytes())
+            }
+        }
+    }
+
+    /// Whether it holds a wildcard, beyond that of the method.
+    #[must_use]
+    pub fn is_greedy(&self) -> bool {
+        match &self.kind {
+            Kind::Stage => true,
+            Kind::Route { path, .. } => path.contains(['*', '?']),
+        }
+    }
+}
+
+/// As it was written.
+impl fmt::Display for RoutePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn method_fault(method: &str) -> String {
+    let shown = method.escape_debug();
+    let upper = method.to_ascii_uppercase();
+    if upper == "ANY" {
+        return format!("the method `{shown}` is written `*` here");
+    }
+    if METHODS.contains(&upper.as_str()) {
+        return format!("the method `{shown}` is written in upper case: `{upper}`");
+    }
+    if method.contains(['*', '?']) {
+        return format!("the method `{shown}` mixes text and wildcards; it is one name, or `*`");
+    }
+    format!("the method `{shown}` is none of {}, nor `*`", METHODS.join(", "))
+}
+
+/// RFC 3986, section 3.3, and the wildcards.
+fn is_path_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "/-._~!$&'()*+,;=:@%?".contains(character)
+}
+
+fn character_fault(odd: char) -> String {
+    match odd {
+        '{' | '}' => format!(
+            "`{odd}` does not occur in the path of a request; a path parameter is written `*`"
+        ),
+        ' ' => "the path holds a space; there is one space, between method and path".to_owned(),
+        '#' => "`#` does not occur in the path of a request".to_owned(),
+        _ => format!(
+            "`{}` does not occur in the path of a request; write it percent-encoded",
+            odd.escape_debug()
+        ),
+    }
+}
+
+/// The routes that a client may call.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    allow: Box<[RoutePattern]>,
+    deny: Box<[RoutePattern]>,
+}
+
+impl Routes {
+    /// Routes from the two lists of a client.
+    ///
+    /// # Errors
+    /// An empty allow list, which no policy can express, and lists that are too long for one.
+    pub fn new(allow: Vec<RoutePattern>, deny: Vec<RoutePattern>) -> Result<Self, RouteFault> {
+        if allow.is_empty() {
+            return Err(RouteFault("an empty list allows nothing; leave the client out".into()));
+        }
+        let routes = Self { allow: allow.into(), deny: deny.into() };
+        let resources = routes.allow.iter().chain(&routes.deny).flat_map(RoutePattern::resources);
+        let total: usize = resources.map(|resource| USUAL_STAGE_ARN + 1 + resource.len()).sum();
+        if total > LONGEST_LISTS {
+            return Err(RouteFault(format!(
+                "the ARNs of `allow` and `deny` come to {total} characters, with a stage's of {USUAL_STAGE_ARN}; at most {LONGEST_LISTS} fit (a method `*` counts as {} ARNs)",
+                METHODS.len()
+            )));
+        }
+        Ok(routes)
+    }
+
+    /// Whether a route may be called: some pattern of `allow` admits it, and none of `deny`.
+    #[must_use]
+    pub fn admits(&self, method: &str, path: &str) -> bool {
+        let any =
+            |patterns: &[RoutePattern]| patterns.iter().any(|pattern| pattern.admits(method, path));
+        any(&self.allow) && !any(&self.deny)
+    }
+
+    /// What may be called.
+    #[must_use]
+    pub fn allow(&self) -> &[RoutePattern] {
+        &self.allow
+    }
+
+    /// What may not, whatever is allowed.
+    #[must_use]
+    pub fn deny(&self) -> &[RoutePattern] {
+        &self.deny
+    }
+
+    /// The ARNs of the allow list; `stage` is the ARN of the stage, without a slash at its end.
+    pub fn allow_resources(&self, stage: &str) -> impl Iterator<Item = String> {
+        resources(&self.allow, stage)
+    }
+
+    /// The ARNs of the deny list; `stage` is the ARN of the stage, without a slash at its end.
+    pub fn deny_resources(&self, stage: &str) -> impl Iterator<Item = String> {
+        resources(&self.deny, stage)
+    }
+}
+
+fn resources(patterns: &[RoutePattern], stage: &str) -> impl Iterator<Item = String> {
+    patterns
+        .iter()
+        .flat_map(RoutePattern::resources)
+        .map(move |resource| format!("{stage}/{resource}"))
+}
+
+/// Whether `text` is of the form that `glob` says, where `*` stands for any run and `?` for one character, as
+/// IAM compares resources. Takes at most `glob.len() * text.len()` steps, whatever the glob.
+#[must_use]
+pub fn glob_matches(glob: &str, text: &str) -> bool {
+    run_glob(glob, text, |wanted, found| wanted == '?' || wanted == found)
+}
+
+/// Whether `glob` matches all that `other` does: `other` is read as text whose `*` only a `*` of `glob` takes.
+fn glob_covers(glob: &str, other: &str) -> bool {
+    run_glob(glob, other, |wanted, found| found != '*' && (wanted == '?' || wanted == found))
+}
+
+/// Matches greedily, going back to the last `*` alone: what an earlier one took can't matter any more.
+fn run_glob(glob: &str, text: &str, takes: fn(char, char) -> bool) -> bool {
+    let (mut glob, mut text) = (glob.chars(), text.chars());
+    let mut retry = None;
+    loop {
+        let text_before = text.clone();
+        match (glob.next(), text.next()) {
+            (None, None) => return true,
+            (Some('*'), _) => {
+                retry = Some((glob.clone(), text_before.clone()));
+                text = text_before;
+            }
+            (Some(wanted), Some(found)) if takes(wanted, found) => {}
+            _ => {
+                let Some((after_star, mut rest)) = retry.take() else { return false };
+                if rest.next().is_none() {
+                    return false;
+                }
+                glob = after_star.clone();
+                text = rest.clone();
+                retry = Some((after_star, rest));
+            }
+        }
+    }
+}
+
+/// Whether some text is matched by both.
+fn globs_overlap(left: &[u8], right: &[u8]) -> bool {
+    // row[j]: whether the rest of `left` from here and the rest of `right` from `j` overlap.
+    let mut row = vec![false; right.len() + 1];
+    for left_byte in [None].into_iter().chain(left.iter().rev().map(Some)) {
+        let mut next = vec![false; right.len() + 1];
+        for j in (0..=right.len()).rev() {
+            let right_byte = right.get(j);
+            let at = |row: &[bool], j: usize| row.get(j).copied().unwrap_or(false);
+            let overlap = match (left_byte, right_byte) {
+                (None, None) => true,
+                (Some(b'*'), _) if at(&row, j) => true,
+                (_, Some(b'*')) if at(&next, j + 1) => true,
+                (Some(b'*'), Some(b'*')) => false,
+                (Some(b'*'), Some(_)) => at(&next, j + 1),
+                (Some(_), Some(b'*')) => at(&row, j),
+                (Some(left), Some(right)) => {
+                    (left == right || *left == b'?' || *right == b'?') && at(&row, j + 1)
+                }
+                _ => false,
+            };
+            if let Some(cell) = next.get_mut(j) {
+                *cell = overlap;
+            }
+        }
+        row = next;
+    }
+    row.first().copied().unwrap_or(false)
+}

@@ -1,0 +1,110 @@
+//! One structured log line a decision, and the subscriber for everything else.
+//!
+//! The line is JSON, written whatever the log level, and holds what an auditor asks for: who, which route,
+//! what was decided, why, on what evidence. It never holds a PEM, a token, a header value or the event.
+
+use std::io::Write;
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use tracing::level_filters::LevelFilter;
+
+use crate::{
+    answer::context::hex, decide::Decision, decision::Evidence, environment::Environment,
+    event::Request,
+};
+
+/// What is known of a call beside its event, for the log.
+#[derive(Clone, Debug, Default)]
+pub struct Invocation {
+    /// Lambda's id of the invocation.
+    pub aws_request_id: Option<String>,
+    /// The X-Ray trace header.
+    pub trace_id: Option<String>,
+}
+
+/// The log line of a decision.
+#[derive(Debug)]
+pub struct DecisionLine<'a> {
+    /// The decision.
+    pub decision: &'a Decision<'a>,
+    /// What was asked.
+    pub request: &'a Request<'a>,
+    /// The invocation.
+    pub invocation: &'a Invocation,
+    /// How long it took, from the event's bytes to the answer's, in microseconds.
+    pub duration_us: u128,
+}
+
+impl DecisionLine<'_> {
+    /// Writes the line in one piece, with its line end.
+    ///
+    /// # Errors
+    /// As the writer; a lost line must not lose the answer, so callers go on.
+    pub fn write(&self, mut writer: impl Write) -> std::io::Result<()> {
+        let mut line = Vec::with_capacity(768);
+        serde_json::to_writer(&mut line, self)?;
+        line.push(b'\n');
+        writer.write_all(&line)?;
+        writer.flush()
+    }
+}
+
+impl Serialize for DecisionLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let allow = self.decision.is_allow();
+        let arn = &self.request.arn;
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("level", if allow { "INFO" } else { "WARN" })?;
+        line.serialize_entry("message", "decision")?;
+        line.serialize_entry("decision", if allow { "Allow" } else { "Deny" })?;
+        line.serialize_entry("reason", &self.decision.denial().map(|denial| denial.reason.code()))?;
+        line.serialize_entry("client", &self.decision.client().map(|client| client.id.as_str()))?;
+        let certificate = self.decision.certificate();
+        line.serialize_entry("subject", &certificate.map(|it| it.subject().ascii()))?;
+        line.serialize_entry("issuer", &certificate.map(|it| it.issuer().ascii()))?;
+        line.serialize_entry("serial", &certificate.map(|it| it.serial_number().to_string()))?;
+        line.serialize_entry("fingerprint", &certificate.map(|it| hex(it.fingerprint())))?;
+        line.serialize_entry("route", &format_args!("{} {}", arn.method(), arn.path()))?;
+        line.serialize_entry("source_ip", &self.request.source_ip)?;
+        line.serialize_entry("request_id", &self.request.request_id)?;
+        line.serialize_entry("aws_request_id", &self.invocation.aws_request_id)?;
+        line.serialize_entry("trace_id", &self.invocation.trace_id)?;
+        line.serialize_entry("duration_us", &u64::try_from(self.duration_us).unwrap_or(u64::MAX))?;
+        for evidence in self.decision.evidence() {
+            serialize_evidence(&mut line, evidence)?;
+        }
+        line.end()
+    }
+}
+
+fn serialize_evidence<M: SerializeMap>(line: &mut M, evidence: &Evidence) -> Result<(), M::Error> {
+    evidence.iter().try_for_each(|(key, value)| line.serialize_entry(key, value))
+}
+
+/// Sets up the log of everything but decisions: JSON lines to `writer`, at the level of
+/// `AWS_LAMBDA_LOG_LEVEL` (`TRACE` to `ERROR`; `INFO` where it is absent or unknown).
+pub fn init<W>(environment: &impl Environment, writer: W)
+where
+    W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    let level = environment
+        .variable("AWS_LAMBDA_LOG_LEVEL")
+        .and_then(|level| level.parse::<LevelFilter>().ok())
+        .unwrap_or(LevelFilter::INFO);
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .without_time()
+        .with_target(false)
+        .with_max_level(level)
+        .with_writer(writer)
+        .finish();
+    // A second subscriber can only be set by a test in one process; the first one stays.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Whether a decision is logged under `[log] decisions`.
+#[must_use]
+pub fn is_logged(decision: &Decision<'_>, only_denied: bool) -> bool {
+    !(only_denied && decision.is_allow())
+}
