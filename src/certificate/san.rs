@@ -162,7 +162,8 @@ fn address(octets: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(octets).ok().map(IpAddr::from)
 }
 
-fn is_dns_name(octets: &[u8]) -> bool {
+/// Whether text is a `dNSName` that conditions look at.
+pub(crate) fn is_dns_name(octets: &[u8]) -> bool {
     let labels = octets.strip_prefix(b"*.").unwrap_or(octets);
     let label = |label: &[u8]| {
         (1..=63).contains(&label.len())
@@ -171,7 +172,8 @@ fn is_dns_name(octets: &[u8]) -> bool {
     octets.len() <= 253 && labels.split(|&byte| byte == b'.').all(label)
 }
 
-fn is_uri(octets: &[u8]) -> bool {
+/// Whether text is a `uniformResourceIdentifier` that conditions look at.
+pub(crate) fn is_uri(octets: &[u8]) -> bool {
     let mut parts = octets.splitn(2, |&byte| byte == b':');
     let (Some(scheme), Some(rest)) = (parts.next(), parts.next()) else { return false };
     scheme.first().is_some_and(u8::is_ascii_alphabetic)
@@ -189,7 +191,8 @@ fn has_dot_segments(rest: &[u8]) -> bool {
     text.split('/').any(|segment| segment == "." || segment == "..")
 }
 
-fn is_email(octets: &[u8]) -> bool {
+/// Whether text is an `rfc822Name` that conditions look at.
+pub(crate) fn is_email(octets: &[u8]) -> bool {
     let mut parts = octets.split(|&byte| byte == b'@');
     let (Some(local), Some(host), None) = (parts.next(), parts.next(), parts.next()) else {
         return false;
