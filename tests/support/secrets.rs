@@ -5,9 +5,10 @@ use serde_json::Value;
 /// The headers, query strings and other values that tests plant in events, all of which begin like this.
 pub const MARK: &str = "s3cr3t";
 
-/// The certificate text of an event, wherever it is, in pieces; and every value that was planted.
+/// The certificate text of an event, wherever it is, in pieces; keys that stand in every event; and what was planted.
 pub fn pieces(event: &Value) -> Vec<String> {
-    let mut pieces = vec![MARK.to_owned(), "BEGIN".to_owned(), "methodArn".to_owned()];
+    let mut pieces =
+        ["BEGIN", "resourcePath", "multiValueHeaders", MARK].map(str::to_owned).to_vec();
     collect(event, &mut pieces);
     pieces
 }
