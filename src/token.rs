@@ -1,8 +1,8 @@
 //! Bearer tokens: a JWT (RFC 7519) beside the certificate, possibly bound to it (RFC 8705).
 //!
-//! `jsonwebtoken` takes the token apart and verifies its signature, with `ring` behind it ([`crypto`]); it would
-//! otherwise bring a second cryptographic library. Header and claims are judged here: time is a parameter, a name
-//! that occurs twice is a fault in either, and what is merely present in a header may already be one.
+//! `jsonwebtoken` reads the keys and verifies the signature, with `ring` behind it ([`crypto`]); it would otherwise
+//! bring a second cryptographic library. Header and claims are judged here: time is a parameter, a name that occurs
+//! twice is a fault in either, and what is merely present in a header may already be one.
 //!
 //! Keys come from the configured JWK Set alone: a header that brings a key of its own (`jwk`, `jku`, `x5c`, `x5u`)
 //! is refused, as are `crit`, encryption and compression. Symmetric algorithms and `none` do not exist here.
@@ -15,7 +15,7 @@ mod json;
 pub mod keys;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, Validation, errors::ErrorKind};
+use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
@@ -144,31 +144,51 @@ fn verify_signature(
     rules: &TokenRules,
     keys: &KeySet,
 ) -> Result<Map<String, Value>, TokenError> {
-    let deny = |why: &str| TokenError::Denied(invalid(why));
+    let parts = Parts::of(token).map_err(TokenError::Denied)?;
     let KeyHint { algorithm, kid } =
-        judge_header(token, &rules.token).map_err(TokenError::Denied)?;
+        judge_header(parts.header, &rules.token).map_err(TokenError::Denied)?;
     if !keys.may_have(kid.as_deref()) {
         return Err(TokenError::UnknownKey(invalid("no key of the JWK Set is the token's")));
     }
-    let mut validation = Validation::new(algorithm);
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
     let mut why = "the JWK Set's key is none for the token's algorithm";
     for key in keys.candidates(kid.as_deref(), algorithm) {
-        match jsonwebtoken::decode::<StrictObject>(token, key, &validation) {
-            Ok(decoded) => return Ok(decoded.claims.0),
-            Err(error) => match error.kind() {
-                ErrorKind::InvalidSignature => why = "the token's signature does not verify",
-                ErrorKind::Json(_) => {
-                    return Err(deny("the token's claims are no JSON object, or one occurs twice"));
-                }
-                _ => return Err(deny("the token is malformed")),
-            },
+        match jsonwebtoken::crypto::verify(parts.signature, parts.signed, key, algorithm) {
+            Ok(true) => {
+                let claims = strict_object(parts.claims).ok_or_else(|| {
+                    invalid("the token's claims are no JSON object, or one occurs twice")
+                });
+                return claims.map_err(TokenError::Denied);
+            }
+            Ok(false) | Err(_) => why = "the token's signature does not verify",
         }
     }
-    Err(deny(why))
+    Err(TokenError::Denied(invalid(why)))
+}
+
+/// A JWS in its compact serialization (RFC 7515, section 7.1), in base64url.
+struct Parts<'a> {
+    header: &'a str,
+    claims: &'a str,
+    signature: &'a str,
+    /// Header and claims with the dot between them.
+    signed: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(token: &'a str) -> Result<Self, Denial> {
+        let parts = || {
+            let (signed, signature) = token.rsplit_once('.')?;
+            let (header, claims) = signed.split_once('.')?;
+            let signed = signed.as_bytes();
+            (!claims.contains('.')).then_some(Self { header, claims, signature, signed })
+        };
+        parts().ok_or_else(|| invalid("the token is no JWS of three parts"))
+    }
+}
+
+fn strict_object(base64url: &str) -> Option<Map<String, Value>> {
+    let json = BASE64_URL_SAFE_NO_PAD.decode(base64url).ok()?;
+    serde_json::from_slice(&json).ok().map(|StrictObject(object)| object)
 }
 
 /// What of a header leads to the key.
@@ -178,17 +198,8 @@ struct KeyHint {
 }
 
 /// Judges the header (RFC 7515, section 4), before anything is done that it asks for.
-fn judge_header(token: &str, rules: &Token) -> Result<KeyHint, Denial> {
-    let mut parts = token.split('.');
-    let (Some(header), Some(_), Some(_), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(invalid("the token is no JWS of three parts"));
-    };
-    let header = BASE64_URL_SAFE_NO_PAD.decode(header).ok();
-    let Some(StrictObject(mut header)) =
-        header.and_then(|header| serde_json::from_slice(&header).ok())
-    else {
+fn judge_header(header: &str, rules: &Token) -> Result<KeyHint, Denial> {
+    let Some(mut header) = strict_object(header) else {
         return Err(invalid("the token's header is no JSON object, or a name in it occurs twice"));
     };
     let has = |names: &[&str]| names.iter().any(|name| header.contains_key(*name));
