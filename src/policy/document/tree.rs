@@ -288,7 +288,7 @@ impl<'a> Node<'a> {
 
     /// The members of an array that is not empty and in which no text stands twice.
     pub(super) fn texts(&self) -> Option<Vec<(&'a str, Self)>> {
-        let members = self.members_or_self()?;
+        let members = self.members()?;
         if members.is_empty() {
             self.fault("must not be empty");
         }
@@ -297,11 +297,11 @@ impl<'a> Node<'a> {
 
     /// The members of an array in which no text stands twice.
     pub(super) fn texts_or_none(&self) -> Option<Vec<(&'a str, Self)>> {
-        self.distinct(self.members_or_self()?)
+        self.distinct(self.members()?)
     }
 
-    /// The members of an array; a string is the same as an array of it alone.
-    fn members_or_self(&self) -> Option<Vec<Self>> {
+    /// The members of an array; a string alone is the same as an array of it.
+    pub(super) fn members_or_self(&self) -> Option<Vec<Self>> {
         if self.value.as_str().is_some() { Some(vec![self.clone()]) } else { self.members() }
     }
 
