@@ -1,10 +1,10 @@
 //! Paths from a certificate to a trust anchor (RFC 5280, section 6), for client authentication.
 //!
-//! `rustls-webpki` builds and verifies the path. What it leaves out is checked here: `keyCertSign` on every
-//! authority, the strength of keys and signatures below the anchor, and of the anchor itself its validity, its
-//! critical extensions, and that it may issue at all, for how many levels. Certificates that webpki refuses to
-//! read as a client's (X.509 v1 and v2, and an authority's own) are verified here when a trust anchor issued
-//! them directly; and one that is byte for byte an anchor is its own path.
+//! `rustls-webpki` builds and verifies the path. What it leaves out is checked here: `keyCertSign` and purposes of
+//! every authority, the strength of keys and signatures below the anchor, constraints on e-mail addresses for those
+//! in subjects, and of the anchor itself its validity, its critical extensions, and that it may issue at all, for how
+//! many levels. Certificates that webpki refuses to read as a client's (X.509 v1 and v2, and an authority's own) are
+//! verified here when a trust anchor issued them directly; and one that is byte for byte an anchor is its own path.
 //!
 //! Every certificate of the anchors' bundles is an anchor, whoever signed it. Valid paths that are refused
 //! nevertheless are listed in `docs/path-validation.md`.
