@@ -11,7 +11,13 @@
 
 mod support;
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use runtime_emulator::{Launch, LogStream, Outcome};
 use serde_json::{Value, json};
@@ -269,6 +275,28 @@ fn a_malformed_event_is_an_error_of_the_fixed_type_and_the_next_call_is_served()
     // Each has its line, so that an operator sees why calls end in 500.
     let errors = log.iter().filter(|line| line.text.contains("\"level\":\"ERROR\"")).count();
     assert_eq!(errors, malformed_payloads().len());
+}
+
+#[test]
+fn a_malformed_event_is_no_decision_of_the_command_line_either() {
+    for (name, payload) in malformed_payloads() {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mtls-authorizer"))
+            .args(["decide", "-", "--config"])
+            .arg(default_configuration())
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(&payload).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(output.stdout.is_empty(), "{name}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.starts_with("mtls-authorizer: not an authorizer event: "), "{errors}");
+        assert!(errors.lines().count() == 1 && !errors.contains(MARK), "{name}: {errors}");
+    }
 }
 
 /// Twins of the malformed ones: what the authorizer does not read may be as odd as it likes.

@@ -137,7 +137,7 @@ async fn token_that_nobody_signed_is_refused() {
         let token = format!("{message}.{}", base64url(tag.as_ref()));
         authorizer.deny(&token, "token-invalid", "symmetric algorithm").await;
         let token =
-            token.replace(&base64url(&header), &base64url(&header.replace("HS256", "RS256")));
+            token.replace(&base64url(&header), &base64url(header.replace("HS256", "RS256")));
         authorizer.deny(&token, "token-invalid", "signature does not verify").await;
     }
 
@@ -832,7 +832,11 @@ async fn identity_token_is_made_anew_while_it_still_outlives_the_gateways_cache(
             made.insert(token);
         }
         let expected = (lifetime * 2 + reused_for.max(1) - 1) / reused_for.max(1);
-        assert_eq!(made.len() as i64, expected, "lifetime {lifetime}, cache {cache}");
+        assert_eq!(
+            i64::try_from(made.len()).unwrap(),
+            expected,
+            "lifetime {lifetime}, cache {cache}"
+        );
         // A clock that goes back gets no token of the future.
         let [_, claims] = decoded(&authorizer.ask_at("", NOW - 1000).await.identity_token());
         assert_eq!(claims["iat"], NOW - 1000);
