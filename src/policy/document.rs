@@ -1,6 +1,6 @@
 //! The document: from TOML text to a valid [`Configuration`], or to every fault in it.
 //!
-//! The text becomes a tree whose values know their places ([`tree`]), and each section is read from the tree by
+//! The text becomes a tree whose values know their places (`tree`), and each section is read from the tree by
 //! one function. Serde is not used: it stops at the first error, and loses keys and places in untagged values.
 //! Rules that take several sections, or a section and the environment, stand in the function of the section
 //! that they could make invalid.

@@ -1,0 +1,21 @@
+//! A local API Gateway with mutual TLS, for trying authorizers.
+pub mod answer;
+pub mod api;
+pub mod arguments;
+pub mod authorizer;
+pub mod backend;
+pub mod build;
+pub mod cache;
+pub mod certificate;
+pub mod clock;
+pub mod event;
+pub mod function;
+pub mod gateway;
+pub mod http;
+pub mod iam;
+pub mod mapping;
+pub mod pki;
+pub mod server;
+pub mod template;
+pub mod tls;
+pub mod trust;
