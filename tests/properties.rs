@@ -65,7 +65,8 @@ fn is_printable(text: &str) -> bool {
 fn configuration(document: &str) -> Configuration {
     let environment = BTreeMap::new();
     let base = Base::Directory(PathBuf::from("/"));
-    let document = Document { name: "test", text: document, base: &base, environment: &environment };
+    let document =
+        Document { name: "test", text: document, base: &base, environment: &environment };
     Configuration::parse(document).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
@@ -220,7 +221,15 @@ proptest! {
 /// A type and what is read from its value.
 fn attribute() -> impl Strategy<Value = (&'static str, String)> {
     let kind = prop::sample::select(vec![
-        "CN", "O", "OU", "C", "DC", "UID", "STREET", "emailAddress", "1.2.3.4",
+        "CN",
+        "O",
+        "OU",
+        "C",
+        "DC",
+        "UID",
+        "STREET",
+        "emailAddress",
+        "1.2.3.4",
     ]);
     let value = prop_oneof![
         "[ -~]{0,6}",
@@ -312,7 +321,8 @@ proptest! {
 fn certificate() -> impl Strategy<Value = pki::Certificate> {
     let octets = || prop::collection::vec(any::<u8>(), 0..12);
     let names = prop::collection::vec((0_u8..4, octets(), "[a-z.*@:/-]{0,12}"), 0..4);
-    let value = (prop::sample::select(vec![0x0c_u8, 0x13, 0x14, 0x16, 0x1e, 0x1c, 0x12, 0x04]), octets());
+    let value =
+        (prop::sample::select(vec![0x0c_u8, 0x13, 0x14, 0x16, 0x1e, 0x1c, 0x12, 0x04]), octets());
     let subject = prop::collection::vec((attribute(), value, any::<bool>()), 0..4);
     let serial = prop::collection::vec(any::<u8>(), 1..20);
     (subject, names, serial).prop_map(|(subject, names, serial)| {
@@ -366,7 +376,10 @@ fn clients() -> impl Strategy<Value = String> {
     prop::collection::vec((condition, any::<bool>()), 1..12).prop_map(|clients| {
         let mut document = String::new();
         for (position, (condition, narrow)) in clients.iter().enumerate() {
-            let _ = writeln!(document, "[[client]]\nid = \"c{position}\"\nallow = [\"*\"]\n{condition}");
+            let _ = writeln!(
+                document,
+                "[[client]]\nid = \"c{position}\"\nallow = [\"*\"]\n{condition}"
+            );
             if *narrow && !condition.starts_with("any") && !condition.starts_with("issuer_dn") {
                 let _ = writeln!(document, "issuer_dn = \"CN=Acme Issuing CA,O=Acme,C=US\"");
             }
@@ -504,7 +517,8 @@ fn verdict(authority: &Authority, entries: &[Vec<u8>], serial: &[u8]) -> Verdict
 fn serial_number() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         (1_u8..8).prop_map(|small| vec![small]),
-        prop::collection::vec(any::<u8>(), 1..20).prop_map(|octets| pki::unsigned(&octets)[2..].to_vec()),
+        prop::collection::vec(any::<u8>(), 1..20)
+            .prop_map(|octets| pki::unsigned(&octets)[2..].to_vec()),
     ]
 }
 
