@@ -45,7 +45,7 @@ done
 
 if [ "${1:-}" = --quick ]; then
     step "tests"
-    python -m pytest -q -p no:cacheprovider deploy/tests/test_templates.py
+    python -m pytest -q -p no:cacheprovider deploy/tests/test_templates.py deploy/tests/test_transform.py
     exit
 fi
 

@@ -1,6 +1,6 @@
 //! The authorizer: one page that leads a call through event → certificate → decide → answer.
 //!
-//! The decision is [`decide`](crate::decide)'s, which is pure; here is what has to wait between its steps: keeping
+//! The decision is [`decide`]'s, which is pure; here is what has to wait between its steps: keeping
 //! anchors, deny list, JWK Set and revocation lists fresh, each asked for by the call that finds it old.
 
 mod facts;

@@ -340,7 +340,7 @@ pub fn identify<'a>(
     if rules.token_configured && token.is_none() {
         return Err(Denial::new(Reason::TokenMissing));
     }
-    let Verified { claims, context } = token.unwrap_or_default();
+    let (claims, context) = token.map(Verified::into_parts).unwrap_or_default();
     let subject = Subject {
         certificate,
         issuer_public_key: path.as_deref().and_then(VerifiedPath::issuer_public_key),

@@ -8,11 +8,10 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use ring::{
     digest::{SHA256, digest},
     rand::{SecureRandom, SystemRandom},
-    signature::KeyPair,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -21,7 +20,6 @@ use crate::{
     answer::context::{principal, thumbprint},
     decide::Grant,
     timestamp::Timestamp,
-    token::crypto,
 };
 
 /// How many tokens are kept. Each is about 1 KB.
@@ -47,10 +45,16 @@ pub struct SigningKeys {
 }
 
 struct SigningKey {
-    algorithm: Algorithm,
-    encoding_key: EncodingKey,
+    pair: KeyPair,
     jwk: Map<String, Value>,
     kid: String,
+    /// The JOSE header of every token that it signs, as it stands in the token.
+    header: String,
+}
+
+enum KeyPair {
+    P256(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
 }
 
 impl std::fmt::Debug for SigningKeys {
@@ -80,7 +84,6 @@ impl SigningKeys {
     pub fn parse<'a>(
         documents: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Self, (usize, SigningKeyFault)> {
-        crypto::install();
         let mut keys = documents.into_iter().enumerate().map(|(position, document)| {
             SigningKey::parse(document).map_err(|fault| (position, fault))
         });
@@ -106,42 +109,68 @@ impl SigningKey {
         if block.tag() != "PRIVATE KEY" {
             return Err(SigningKeyFault);
         }
-        let pkcs8 = block.contents();
-        if let Ok(pair) = crypto::ec_key_pair(pkcs8) {
-            let point = pair.public_key().as_ref();
-            let coordinates = point.get(1..).map(|rest| rest.split_at(rest.len() / 2));
-            let (x, y) = coordinates.ok_or(SigningKeyFault)?;
-            let public = [("crv", "P-256"), ("kty", "EC")];
-            let coordinates = [("x", base64url(x)), ("y", base64url(y))];
-            let key = EncodingKey::from_ec_der(pkcs8);
-            return Ok(Self::new(Algorithm::ES256, key, &public, &coordinates));
-        }
-        let pair = crypto::ed_key_pair(pkcs8).map_err(|_| SigningKeyFault)?;
-        let public = [("crv", "Ed25519"), ("kty", "OKP")];
-        let coordinates = [("x", base64url(pair.public_key().as_ref()))];
-        Ok(Self::new(Algorithm::EdDSA, EncodingKey::from_ed_der(pkcs8), &public, &coordinates))
+        let pair = KeyPair::from_pkcs8(block.contents()).ok_or(SigningKeyFault)?;
+        Self::new(pair).ok_or(SigningKeyFault)
     }
 
-    fn new(
-        algorithm: Algorithm,
-        encoding_key: EncodingKey,
-        public: &[(&str, &str)],
-        coordinates: &[(&str, String)],
-    ) -> Self {
-        let mut jwk = Map::new();
-        for (name, value) in public {
-            jwk.insert((*name).to_owned(), Value::from(*value));
-        }
-        for (name, value) in coordinates {
-            jwk.insert((*name).to_owned(), Value::from(value.as_str()));
-        }
+    fn new(pair: KeyPair) -> Option<Self> {
+        let mut jwk = pair.public_jwk()?;
         // RFC 7638, section 3: the required members alone, sorted, without white space.
-        let kid =
-            base64url(digest(&SHA256, Value::Object(jwk.clone()).to_string().as_bytes()).as_ref());
-        jwk.insert("alg".to_owned(), Value::from(format!("{algorithm:?}")));
-        jwk.insert("kid".to_owned(), Value::from(kid.as_str()));
-        jwk.insert("use".to_owned(), Value::from("sig"));
-        Self { algorithm, encoding_key, jwk, kid }
+        let required = Value::Object(jwk.clone()).to_string();
+        let kid = base64url(digest(&SHA256, required.as_bytes()).as_ref());
+        let algorithm = pair.algorithm();
+        for (name, value) in [("alg", algorithm), ("kid", kid.as_str()), ("use", "sig")] {
+            jwk.insert(name.to_owned(), Value::from(value));
+        }
+        let header = json!({ "alg": algorithm, "kid": kid, "typ": "JWT" }).to_string();
+        Some(Self { pair, jwk, kid, header: base64url(header.as_bytes()) })
+    }
+}
+
+impl KeyPair {
+    /// A pair of PKCS#8; of Ed25519 also without the public key, which OpenSSL leaves out.
+    fn from_pkcs8(pkcs8: &[u8]) -> Option<Self> {
+        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        if let Ok(pair) = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8, &SystemRandom::new()) {
+            return Some(Self::P256(pair));
+        }
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).ok().map(Self::Ed25519)
+    }
+
+    /// The name in `alg`: RFC 7518, section 3.1, and RFC 8037, section 3.1.
+    fn algorithm(&self) -> &'static str {
+        match self {
+            Self::P256(_) => "ES256",
+            Self::Ed25519(_) => "EdDSA",
+        }
+    }
+
+    /// The members of its public key that RFC 7638 hashes.
+    fn public_jwk(&self) -> Option<Map<String, Value>> {
+        let jwk = match self {
+            Self::P256(pair) => {
+                // 0x04, x, y: SEC 1, section 2.3.3.
+                let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(32)?;
+                json!({ "crv": "P-256", "kty": "EC", "x": base64url(x), "y": base64url(y) })
+            }
+            Self::Ed25519(pair) => {
+                let x = base64url(pair.public_key().as_ref());
+                json!({ "crv": "Ed25519", "kty": "OKP", "x": x })
+            }
+        };
+        match jwk {
+            Value::Object(jwk) => Some(jwk),
+            _ => None,
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<String> {
+        match self {
+            Self::P256(pair) => {
+                pair.sign(&SystemRandom::new(), message).ok().map(|it| base64url(it.as_ref()))
+            }
+            Self::Ed25519(pair) => Some(base64url(pair.sign(message).as_ref())),
+        }
     }
 }
 
@@ -240,9 +269,10 @@ impl IdentityTokens {
                 .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
                 .collect(),
         };
+        let claims = serde_json::to_vec(&claims).map_err(|_| SigningFault)?;
         let key = &self.keys.first;
-        let mut header = Header::new(key.algorithm);
-        header.kid = Some(key.kid.clone());
-        jsonwebtoken::encode(&header, &claims, &key.encoding_key).map_err(|_| SigningFault)
+        let message = format!("{}.{}", key.header, base64url(&claims));
+        let signature = key.pair.sign(message.as_bytes()).ok_or(SigningFault)?;
+        Ok(format!("{message}.{signature}"))
     }
 }

@@ -1,18 +1,21 @@
 //! Bearer tokens: a JWT (RFC 7519) beside the certificate, possibly bound to it (RFC 8705).
 //!
-//! `jsonwebtoken` takes the token apart and verifies its signature, with `ring` behind it ([`crypto`]); it would
-//! otherwise bring a second cryptographic library. The claims are judged here, since time is a parameter and a
-//! claim that occurs twice is a fault.
+//! `jsonwebtoken` reads the keys and verifies the signature, with `ring` behind it ([`crypto`]); it would otherwise
+//! bring a second cryptographic library. Header and claims are judged here: time is a parameter, a name that occurs
+//! twice is a fault in either, and what is merely present in a header may already be one.
 //!
-//! Keys come from the configured JWK Set alone: a header that names a key of its own (`jwk`, `jku`, `x5c`, `x5u`)
+//! Keys come from the configured JWK Set alone: a header that brings a key of its own (`jwk`, `jku`, `x5c`, `x5u`)
 //! is refused, as are `crit`, encryption and compression. Symmetric algorithms and `none` do not exist here.
 //! Not looked at: `iat`, `jti`; tokens are not introspected, so a revoked token is good until it expires.
+//!
+//! A denial says which rule was broken, in words of our own: nothing of the token is in it but the time of expiry.
 
 pub mod crypto;
 mod json;
 pub mod keys;
 
-use jsonwebtoken::{Algorithm, Validation};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
@@ -21,7 +24,7 @@ use crate::{
     certificate::Certificate,
     decision::{Denial, Reason},
     event::headers::Header,
-    policy::configuration::{CertificateBound, Token},
+    policy::configuration::{CertificateBound, Token, TokenAlgorithm},
     timestamp::Timestamp,
 };
 use json::StrictObject;
@@ -51,13 +54,20 @@ impl Claims {
     }
 }
 
-/// What came of the bearer token.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What came of the bearer token: only [`verify`] makes one.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Verified {
-    /// The claims; `None` where there is no token and none is required.
-    pub claims: Option<Claims>,
-    /// The context entries made of them; every configured key is there, empty where the claim is not.
-    pub context: Vec<(String, String)>,
+    claims: Option<Claims>,
+    context: Vec<(String, String)>,
+}
+
+impl Verified {
+    /// The claims, `None` where there is no token and none is required; and the context entries made of them, where
+    /// every configured key is, empty where the claim is not.
+    #[must_use]
+    pub fn into_parts(self) -> (Option<Claims>, Vec<(String, String)>) {
+        (self.claims, self.context)
+    }
 }
 
 /// Why there are no claims.
@@ -134,51 +144,117 @@ fn verify_signature(
     rules: &TokenRules,
     keys: &KeySet,
 ) -> Result<Map<String, Value>, TokenError> {
-    let deny = |why: &str| TokenError::Denied(invalid(why));
-    let header = jsonwebtoken::decode_header(token).map_err(|_| {
-        deny("the token's header is not that of a JWS with an asymmetric algorithm")
-    })?;
-    if !accepts(&rules.token, header.alg) {
-        return Err(deny("the token's algorithm is not accepted"));
+    let parts = Parts::of(token).map_err(TokenError::Denied)?;
+    let KeyHint { algorithm, kid } =
+        judge_header(parts.header, &rules.token).map_err(TokenError::Denied)?;
+    if !keys.may_have(kid.as_deref()) {
+        return Err(TokenError::UnknownKey(invalid("no key of the JWK Set is the token's")));
     }
-    if header.jwk.is_some() || header.jku.is_some() || header.x5c.is_some() || header.x5u.is_some()
-    {
-        return Err(deny("the token's header names a key of its own"));
-    }
-    if header.crit.is_some() || header.enc.is_some() || header.zip.is_some() {
-        return Err(deny("the token's header demands what is not understood"));
-    }
-    if header.typ.as_deref().is_some_and(|typ| !is_access_token_type(typ)) {
-        return Err(deny("the token is of another type"));
-    }
-    let mut validation = Validation::new(header.alg);
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
-    let mut why = None;
-    for key in keys.candidates(header.kid.as_deref(), header.alg) {
-        match jsonwebtoken::decode::<StrictObject>(token, key, &validation) {
-            Ok(decoded) => return Ok(decoded.claims.0),
-            Err(error) => why = Some(error),
+    let mut why = "the JWK Set's key is none for the token's algorithm";
+    for key in keys.candidates(kid.as_deref(), algorithm) {
+        match jsonwebtoken::crypto::verify(parts.signature, parts.signed, key, algorithm) {
+            Ok(true) => {
+                let claims = strict_object(parts.claims).ok_or_else(|| {
+                    invalid("the token's claims are no JSON object, or one occurs twice")
+                });
+                return claims.map_err(TokenError::Denied);
+            }
+            Ok(false) | Err(_) => why = "the token's signature does not verify",
         }
     }
-    match why.map(jsonwebtoken::errors::Error::into_kind) {
-        None => Err(TokenError::UnknownKey(invalid("no key of the JWK Set is the token's"))),
-        Some(jsonwebtoken::errors::ErrorKind::InvalidSignature) => {
-            Err(deny("the token's signature does not verify"))
-        }
-        Some(_) => Err(deny("the token's claims are no JSON object, or one occurs twice")),
+    Err(TokenError::Denied(invalid(why)))
+}
+
+/// A JWS in its compact serialization (RFC 7515, section 7.1), in base64url.
+struct Parts<'a> {
+    header: &'a str,
+    claims: &'a str,
+    signature: &'a str,
+    /// Header and claims with the dot between them.
+    signed: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(token: &'a str) -> Result<Self, Denial> {
+        let parts = || {
+            let (signed, signature) = token.rsplit_once('.')?;
+            let (header, claims) = signed.split_once('.')?;
+            let signed = signed.as_bytes();
+            (!claims.contains('.')).then_some(Self { header, claims, signature, signed })
+        };
+        parts().ok_or_else(|| invalid("the token is no JWS of three parts"))
     }
 }
 
-fn accepts(rules: &Token, algorithm: Algorithm) -> bool {
-    let name = format!("{algorithm:?}");
-    rules.algorithms.iter().any(|accepted| accepted.name() == name)
+fn strict_object(base64url: &str) -> Option<Map<String, Value>> {
+    let json = BASE64_URL_SAFE_NO_PAD.decode(base64url).ok()?;
+    serde_json::from_slice(&json).ok().map(|StrictObject(object)| object)
 }
 
+/// What of a header leads to the key.
+struct KeyHint {
+    algorithm: Algorithm,
+    kid: Option<String>,
+}
+
+/// Judges the header (RFC 7515, section 4), before anything is done that it asks for.
+fn judge_header(header: &str, rules: &Token) -> Result<KeyHint, Denial> {
+    let Some(mut header) = strict_object(header) else {
+        return Err(invalid("the token's header is no JSON object, or a name in it occurs twice"));
+    };
+    let has = |names: &[&str]| names.iter().any(|name| header.contains_key(*name));
+    if has(&["jwk", "jku", "x5c", "x5u"]) {
+        return Err(invalid("the token's header brings a key of its own"));
+    }
+    if has(&["crit", "b64"]) {
+        return Err(invalid("the token's header demands an extension"));
+    }
+    if has(&["enc", "zip"]) {
+        return Err(invalid("the token is encrypted or compressed"));
+    }
+    if header.get("typ").is_some_and(|typ| !typ.as_str().is_some_and(is_access_token_type)) {
+        return Err(invalid("the token is of another type"));
+    }
+    let algorithm = match header.get("alg").and_then(Value::as_str) {
+        None => return Err(invalid("the token's header names no algorithm")),
+        Some(none) if none.eq_ignore_ascii_case("none") => {
+            return Err(invalid("the token is not signed"));
+        }
+        Some(symmetric) if symmetric.starts_with("HS") => {
+            return Err(invalid("the token is signed with a symmetric algorithm"));
+        }
+        Some(name) => rules.algorithms.iter().find(|accepted| accepted.name() == name),
+    };
+    let algorithm =
+        *algorithm.ok_or_else(|| invalid("the token's algorithm is not among those accepted"))?;
+    match header.remove("kid") {
+        None => Ok(KeyHint { algorithm: algorithm.into(), kid: None }),
+        Some(Value::String(kid)) => Ok(KeyHint { algorithm: algorithm.into(), kid: Some(kid) }),
+        Some(_) => Err(invalid("the token's `kid` is no string")),
+    }
+}
+
+impl From<TokenAlgorithm> for Algorithm {
+    fn from(algorithm: TokenAlgorithm) -> Self {
+        match algorithm {
+            TokenAlgorithm::Rs256 => Self::RS256,
+            TokenAlgorithm::Rs384 => Self::RS384,
+            TokenAlgorithm::Rs512 => Self::RS512,
+            TokenAlgorithm::Ps256 => Self::PS256,
+            TokenAlgorithm::Ps384 => Self::PS384,
+            TokenAlgorithm::Ps512 => Self::PS512,
+            TokenAlgorithm::Es256 => Self::ES256,
+            TokenAlgorithm::Es384 => Self::ES384,
+            TokenAlgorithm::EdDsa => Self::EdDSA,
+        }
+    }
+}
+
+/// A JWT of no kind in particular, or an access token of RFC 9068.
 fn is_access_token_type(typ: &str) -> bool {
-    ["JWT", "at+jwt", "application/at+jwt"].iter().any(|known| known.eq_ignore_ascii_case(typ))
+    ["JWT", "application/jwt", "at+jwt", "application/at+jwt"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(typ))
 }
 
 fn judge_claims(
@@ -209,7 +285,11 @@ fn judge_claims(
         },
     }
     if now_seconds - skew >= expires {
-        return Err(Denial::new(Reason::TokenExpired).with("exp", expires).with("now", now));
+        let denial = Denial::new(Reason::TokenExpired);
+        return Err(match claims.get("exp").and_then(Value::as_i64) {
+            Some(exp) => denial.with("exp", Timestamp::from_unix_seconds(exp)).with("now", now),
+            None => denial.with("now", now),
+        });
     }
     judge_binding(claims, rules.token.certificate_bound, certificate)?;
     let scopes = scopes(claims);

@@ -20,6 +20,7 @@ use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter};
 use crate::{
     certificate::{Certificate, Version},
     decision::{Denial, Reason},
+    der::Oid,
     signature::{self, Strength, VerifyingKey},
     timestamp::Timestamp,
 };
@@ -184,7 +185,7 @@ impl TrustStore {
             candidates.helpers.iter().map(|helper| CertificateDer::from(helper.der())).collect();
         let found = RefCell::new(None);
         let accept = |path: &webpki::VerifiedPath<'_>| {
-            let outcome = candidates.issuers_of(path, rules, now);
+            let outcome = candidates.issuers_of(leaf, path, rules, now);
             let verdict = outcome.as_ref().map(|_| ()).map_err(|_| webpki::Error::UnknownIssuer);
             found.replace(Some(outcome));
             verdict
@@ -263,6 +264,7 @@ impl Candidates<'_> {
     /// The certificates of webpki's path above the leaf, if they pass the checks that webpki leaves out.
     fn issuers_of(
         &self,
+        leaf: &Certificate,
         path: &webpki::VerifiedPath<'_>,
         rules: PathRules<'_>,
         now: Timestamp,
@@ -283,7 +285,7 @@ impl Candidates<'_> {
             match check_anchor(&anchor.certificate, &issuers, rules) {
                 Ok(()) => {
                     issuers.push(Arc::clone(&anchor.certificate));
-                    return Ok(issuers);
+                    return check_subjects(leaf, &issuers).map(|()| issuers);
                 }
                 Err(cause) => why = cause,
             }
@@ -478,6 +480,27 @@ fn check_anchor(
             "the path is longer than the path length of the trust anchor `{}`",
             anchor.subject().ascii()
         ));
+    }
+    Ok(())
+}
+
+/// webpki applies constraints on e-mail addresses to subject alternative names alone. RFC 5280, section
+/// 4.2.1.10, would have them applied to addresses in subjects too, where none is an alternative name; a subject
+/// with one is refused here in any case.
+fn check_subjects(leaf: &Certificate, issuers: &[Arc<Certificate>]) -> Result<(), String> {
+    const EMAIL_ADDRESS: Oid<'_> =
+        Oid::new(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x01]);
+    let Some(highest) = issuers.iter().rposition(|issuer| issuer.constrains_email()) else {
+        return Ok(());
+    };
+    let below = issuers.iter().take(highest).map(AsRef::as_ref).chain([leaf]);
+    for certificate in below {
+        if certificate.subject().attributes_of(EMAIL_ADDRESS).next().is_some() {
+            return Err(format!(
+                "`{}` holds an e-mail address, and an issuer constrains those",
+                certificate.subject().ascii()
+            ));
+        }
     }
     Ok(())
 }

@@ -445,6 +445,27 @@ fn names_stay_within_the_constraints_of_issuers() {
 }
 
 #[test]
+fn email_addresses_in_subjects_are_constrained_too() {
+    let address = attribute("emailAddress", "ops@other.example");
+    let with_address = sequence(&[rdn(&[address]), rdn(&[attribute("CN", "orders")])]);
+    let leaf_with_address =
+        || Certificate { subject: with_address.clone(), ..leaf() }.without("2.5.29.17");
+    let root = Authority::root("Acme Root CA");
+    let below = |constraint: Der, leaf: Certificate| {
+        let issuing = intermediate_with(&root, |it| it.with(name_constraints(&[constraint], &[])));
+        let chain =
+            Chain::new(&[&root.certificate], &[&issuing.certificate], issuing.issue(leaf.clone()));
+        let anchored = Chain::new(&[&issuing.certificate], &[], issuing.issue(leaf));
+        assert_eq!(chain.verify().err(), anchored.verify().err());
+        chain
+    };
+    below(email(b"acme.example"), leaf_with_address())
+        .assert_refused("holds an e-mail address, and an issuer constrains those");
+    below(email(b"acme.example"), leaf().without("2.5.29.17")).assert_stands();
+    below(dns(b"acme.example"), leaf_with_address()).assert_stands();
+}
+
+#[test]
 fn keys_below_the_anchor_are_strong_enough() {
     let root = Authority::root("Acme Root CA");
     let issuing = root

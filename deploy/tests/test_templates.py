@@ -1,5 +1,6 @@
 """Every rule, over every template; and every rule's twin, a template made wrong on purpose."""
 
+import json
 import pathlib
 import re
 import urllib.parse
@@ -358,6 +359,27 @@ def test_the_web_acl_blocks_addresses_before_it_counts():
     assert names.index("rate") == 3 and set(names[4:]) == {"ip-reputation", "common", "known-bad-inputs"}
     assert [entry["Priority"] for entry in entries] == list(range(len(entries)))
     assert "NotStatement" in entries[0]["Statement"]
+
+
+# ---- Across files
+
+def test_the_example_imports_what_the_authorizer_exports():
+    outputs = load(text_of(AUTHORIZER))["Outputs"].values()
+    exported = {output["Export"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}") for output in outputs}
+    imported = {
+        value["Fn::ImportValue"]["Fn::Sub"].removeprefix("${AuthorizerStackName}")
+        for _, value in walk(load(text_of(EXAMPLE)))
+        if isinstance(value, dict) and "Fn::ImportValue" in value
+    }
+    assert imported == {"-AuthorizerUri", "-AuthorizerCredentials"} and imported <= exported
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_access_logs_are_json(name):
+    for path, value in walk(load(text_of(name))["Resources"]):
+        if path and path[-1] in ("AccessLogSetting", "AccessLogSettings"):
+            assert "\n" not in value["Format"]
+            assert all(field.startswith("$context.") for field in json.loads(value["Format"]).values())
 
 
 # ---- Documentation

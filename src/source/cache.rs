@@ -23,8 +23,8 @@ use tokio::time::Instant;
 use super::{Ask, Budget, Endpoint, Fetcher, Outcome, Receive, Source, Target, Use, Validator};
 use crate::timestamp::Timestamp;
 
-/// How long after it was asked a source is left in peace by [`Refreshed::ask_again`]. A document that changed since
-/// is missed for that long, and nobody makes this program ask more often.
+/// How often [`Refreshed::ask_again`] asks a source at most: a document that changed since is missed for that long,
+/// and nobody makes this program ask more often.
 pub const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// How a source is kept fresh.
@@ -67,6 +67,15 @@ pub struct Refreshed<T> {
     state: Mutex<State<T>>,
 }
 
+/// Why a source is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// The copy is due.
+    Due,
+    /// It is not, but lacks something.
+    OutOfTurn,
+}
+
 enum Origin {
     Source(Source),
     Endpoint(Endpoint),
@@ -75,6 +84,7 @@ enum Origin {
 struct State<T> {
     copy: Option<Held<T>>,
     last: Option<Attempt>,
+    asked_again_at: Option<Timestamp>,
 }
 
 struct Held<T> {
@@ -146,11 +156,12 @@ impl<T> Refreshed<T> {
         load: impl FnOnce(R) -> Result<Loaded<T>, String>,
         accept: impl FnOnce(&T, &T) -> Result<(), String>,
     ) -> Current<T> {
-        self.settle(call, |this| this.is_settled(call.now), receiver, load, accept).await
+        self.settle(call, Turn::Due, receiver, load, accept).await
     }
 
     /// As [`Refreshed::current`], but asks although the copy is not due: for a document that turned out to lack
-    /// something. However often this is called, the source is asked at most once in [`AGAIN_AFTER`].
+    /// something. However often this is called, it asks at most once in [`AGAIN_AFTER`], and never a source that was
+    /// asked at this very instant or is left in peace.
     pub async fn ask_again<R: Receive>(
         &self,
         call: Call<'_>,
@@ -158,18 +169,18 @@ impl<T> Refreshed<T> {
         load: impl FnOnce(R) -> Result<Loaded<T>, String>,
         accept: impl FnOnce(&T, &T) -> Result<(), String>,
     ) -> Current<T> {
-        self.settle(call, |this| this.was_asked_lately(call.now), receiver, load, accept).await
+        self.settle(call, Turn::OutOfTurn, receiver, load, accept).await
     }
 
     async fn settle<R: Receive>(
         &self,
         call: Call<'_>,
-        is_settled: impl Fn(&Self) -> bool,
+        turn: Turn,
         receiver: R,
         load: impl FnOnce(R) -> Result<Loaded<T>, String>,
         accept: impl FnOnce(&T, &T) -> Result<(), String>,
     ) -> Current<T> {
-        if is_settled(self) {
+        if self.is_settled(turn, call.now) {
             return self.known();
         }
         let Some(_asking) = self.turn_to_ask(call).await else {
@@ -179,8 +190,11 @@ impl<T> Refreshed<T> {
             };
         };
         // Whoever was asking may have settled it.
-        if is_settled(self) {
+        if self.is_settled(turn, call.now) {
             return self.known();
+        }
+        if turn == Turn::OutOfTurn {
+            self.state().asked_again_at = Some(call.now);
         }
         let began = Instant::now();
         let failure = self.ask(call, receiver, load, accept).await.err();
@@ -210,27 +224,26 @@ impl<T> Refreshed<T> {
 
     const fn of(origin: Origin, used_as: Use, limit: usize, schedule: Schedule) -> Self {
         let asking = tokio::sync::Mutex::const_new(());
-        let state = Mutex::new(State { copy: None, last: None });
+        let state = Mutex::new(State { copy: None, last: None, asked_again_at: None });
         Self { origin, used_as, limit, schedule, asking, state }
     }
 
-    fn is_settled(&self, now: Timestamp) -> bool {
+    fn is_settled(&self, turn: Turn, now: Timestamp) -> bool {
         let state = self.state();
+        let within = |since: i64, span: Duration| (0..seconds(span)).contains(&since);
         let Some(last) = &state.last else { return false };
         let since = now.since(last.at);
-        if since < 0 {
-            return false;
+        let in_peace = within(since, last.pause);
+        match turn {
+            Turn::Due => {
+                let good = last.failure.is_none() && !state.has_expired(now);
+                in_peace || (good && within(since, self.schedule.refresh))
+            }
+            Turn::OutOfTurn => {
+                let lately = |at| within(now.since(at), AGAIN_AFTER);
+                in_peace || since == 0 || state.asked_again_at.is_some_and(lately)
+            }
         }
-        let good = last.failure.is_none() && !state.has_expired(now);
-        since < seconds(last.pause) || (good && since < seconds(self.schedule.refresh))
-    }
-
-    fn was_asked_lately(&self, now: Timestamp) -> bool {
-        let state = self.state();
-        state
-            .last
-            .as_ref()
-            .is_some_and(|last| (0..seconds(AGAIN_AFTER)).contains(&now.since(last.at)))
     }
 
     async fn turn_to_ask(&self, call: Call<'_>) -> Option<tokio::sync::MutexGuard<'_, ()>> {

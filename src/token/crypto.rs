@@ -1,27 +1,23 @@
 //! `ring` as the cryptography of `jsonwebtoken`, which ships with others: aws-lc-rs would add 2.6 MB, and the
-//! `rsa` crate has an open advisory (RUSTSEC-2023-0071).
+//! `rsa` crate has an open advisory (RUSTSEC-2023-0071). Signing is not its business: [`crate::identity`] does that.
 
 use jsonwebtoken::{
-    Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey,
-    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
+    Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind,
+    crypto::{CryptoProvider, JwtVerifier, KeyUtils},
     errors::{ErrorKind, Result},
-    signature::{Error, Signer, Verifier},
+    signature::{Error, Verifier},
 };
-use ring::{
-    rand::SystemRandom,
-    signature::{
-        self, EcdsaKeyPair, Ed25519KeyPair, RsaParameters, RsaPublicKeyComponents,
-        UnparsedPublicKey, VerificationAlgorithm,
-    },
+use ring::signature::{
+    self, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
 };
 
 /// Makes `ring` the process's provider; a second call changes nothing.
-pub(crate) fn install() {
+pub fn install() {
     let _ = PROVIDER.install_default();
 }
 
 static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: signer,
+    signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
     verifier_factory: verifier,
     key_utils: KeyUtils::new_unimplemented(),
 };
@@ -83,52 +79,5 @@ impl Verifier<Vec<u8>> for RingVerifier {
 impl JwtVerifier for RingVerifier {
     fn algorithm(&self) -> Algorithm {
         self.algorithm
-    }
-}
-
-enum RingSigner {
-    Es256(EcdsaKeyPair),
-    EdDsa(Ed25519KeyPair),
-}
-
-fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
-    Ok(Box::new(match algorithm {
-        Algorithm::ES256 => RingSigner::Es256(ec_key_pair(key.as_bytes())?),
-        Algorithm::EdDSA => RingSigner::EdDsa(ed_key_pair(key.as_bytes())?),
-        _ => return Err(ErrorKind::UnsupportedAlgorithm.into()),
-    }))
-}
-
-/// A P-256 key pair of PKCS#8.
-pub(crate) fn ec_key_pair(pkcs8: &[u8]) -> Result<EcdsaKeyPair> {
-    let algorithm = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
-    EcdsaKeyPair::from_pkcs8(algorithm, pkcs8, &SystemRandom::new())
-        .map_err(|_| ErrorKind::InvalidEcdsaKey.into())
-}
-
-/// An Ed25519 key pair of PKCS#8, with or without the public key that OpenSSL leaves out.
-pub(crate) fn ed_key_pair(pkcs8: &[u8]) -> Result<Ed25519KeyPair> {
-    Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8)
-        .map_err(|_| ErrorKind::InvalidKeyFormat.into())
-}
-
-impl Signer<Vec<u8>> for RingSigner {
-    fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, Error> {
-        match self {
-            Self::Es256(key) => key
-                .sign(&SystemRandom::new(), message)
-                .map(|signature| signature.as_ref().to_vec())
-                .map_err(|_| Error::new()),
-            Self::EdDsa(key) => Ok(key.sign(message).as_ref().to_vec()),
-        }
-    }
-}
-
-impl JwtSigner for RingSigner {
-    fn algorithm(&self) -> Algorithm {
-        match self {
-            Self::Es256(_) => Algorithm::ES256,
-            Self::EdDsa(_) => Algorithm::EdDSA,
-        }
     }
 }

@@ -1,9 +1,11 @@
 //! JWK Sets (RFC 7517): the keys that tokens are verified with.
 
 use jsonwebtoken::{
-    Algorithm, DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyOperations, PublicKeyUse},
+    Algorithm, DecodingKey, DecodingKeyKind,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse},
 };
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::crypto;
 
@@ -28,7 +30,7 @@ struct VerificationKey {
 pub enum KeySetFault {
     /// Not a JWK Set.
     Malformed,
-    /// Keys, but none that can verify tokens: RSA, P-256, P-384 or Ed25519, for signatures.
+    /// Keys, but none that can verify tokens: RSA of 2048 bits or more, P-256, P-384 or Ed25519, for signatures.
     NoUsableKey,
 }
 
@@ -37,7 +39,7 @@ impl std::fmt::Display for KeySetFault {
         f.write_str(match self {
             Self::Malformed => "not a JWK Set",
             Self::NoUsableKey => {
-                "a JWK Set without a key for signatures (RSA, P-256, P-384 or Ed25519)"
+                "a JWK Set without a key for signatures (RSA of 2048 bits or more, P-256, P-384 or Ed25519)"
             }
         })
     }
@@ -46,14 +48,26 @@ impl std::fmt::Display for KeySetFault {
 impl std::error::Error for KeySetFault {}
 
 impl KeySet {
-    /// Reads a JWK Set. Keys that are not for signatures, symmetric, or of another kind are left out.
+    /// Reads a JWK Set. A key that is not for signatures, symmetric, too short, malformed or of another kind is left
+    /// out and spoils nothing (RFC 7517, section 5).
     ///
     /// # Errors
     /// A document that is no JWK Set, or leaves no key.
     pub fn parse(document: &[u8]) -> Result<Self, KeySetFault> {
+        #[derive(Deserialize)]
+        struct JwkSet<'a> {
+            #[serde(borrow)]
+            keys: Vec<&'a RawValue>,
+        }
         crypto::install();
-        let set: JwkSet = serde_json::from_slice(document).map_err(|_| KeySetFault::Malformed)?;
-        let keys: Vec<_> = set.keys.iter().filter_map(VerificationKey::of).collect();
+        let set: JwkSet<'_> =
+            serde_json::from_slice(document).map_err(|_| KeySetFault::Malformed)?;
+        let keys: Vec<_> = set
+            .keys
+            .iter()
+            .filter_map(|jwk| serde_json::from_str(jwk.get()).ok())
+            .filter_map(|jwk| VerificationKey::of(&jwk))
+            .collect();
         if keys.is_empty() { Err(KeySetFault::NoUsableKey) } else { Ok(Self { keys }) }
     }
 
@@ -67,6 +81,11 @@ impl KeySet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// Whether there is a key of this `kid`; for a token without one, any key.
+    pub(super) fn may_have(&self, kid: Option<&str>) -> bool {
+        self.keys.iter().any(|key| kid.is_none() || key.kid.as_deref() == kid)
     }
 
     /// The keys that may have signed a token with this `kid` and algorithm: those of that `kid`, or, for a token
@@ -124,7 +143,15 @@ impl VerificationKey {
         if !for_signatures || algorithms.is_empty() {
             return None;
         }
-        let key = DecodingKey::from_jwk(jwk).ok()?;
+        let key = DecodingKey::from_jwk(jwk).ok().filter(is_sound)?;
         Some(Self { kid: common.key_id.clone(), algorithms, key })
+    }
+}
+
+/// Whether the key is long enough, for RSA, or as long as its curve's are.
+fn is_sound(key: &DecodingKey) -> bool {
+    match key.kind() {
+        DecodingKeyKind::RsaModulusExponent { n, .. } => n.len() >= 256,
+        DecodingKeyKind::SecretOrDer(point) => matches!(point.len(), 32 | 65 | 97),
     }
 }
