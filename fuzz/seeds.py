@@ -96,14 +96,16 @@ def certificates():
     seed("pem", "".join((EVENTS / "pki" / name).read_text() for name in ["client.pem", "issuing.pem"]))
 
 
-def lists():
-    for path in sorted(ROOT.rglob("*.crl")):
-        if "target" in path.parts or path.stat().st_size > 16384:
-            continue
+def lists_and_answers():
+    files = [EVENTS / "pki" / "issuing.crl", *FIXTURES.rglob("crls.pem")]
+    for path in files:
         content = path.read_bytes()
-        seed("crl", content)
+        if len(content) < 4096:
+            seed("crl", content)
         for der in unarmour(content.decode(errors="replace")):
             seed("crl", der)
+    for path in sorted((HERE / "ocsp").glob("*.der")):
+        seed("ocsp", path.read_bytes())
 
 
 def texts():
@@ -164,5 +166,5 @@ def make_tokens():
 if __name__ == "__main__":
     if "--tokens" in sys.argv:
         make_tokens()
-    for make in (events, certificates, lists, texts, tokens):
+    for make in (events, certificates, lists_and_answers, texts, tokens):
         make()
