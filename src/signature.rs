@@ -2,8 +2,11 @@
 //!
 //! Certificates, revocation lists and OCSP answers are all signed the same way: an `AlgorithmIdentifier`, a
 //! `SubjectPublicKeyInfo` and a `BIT STRING` (RFC 5280, sections 4.1.1 and 4.1.2.7; RFC 4055, 5480, 8410).
-//! The arithmetic is `ring`'s. Not verified here, since `ring` does not: ECDSA on P-521, and ECDSA with
-//! SHA-512. MD2, MD4, MD5, DSA, Ed448 and keys on other curves are named in errors and never accepted.
+//! The arithmetic is `ring`'s; what it leaves out of ECDSA is in [`ecdsa`]. MD2, MD4, MD5, DSA, Ed448 and keys
+//! on other curves are named in errors and never accepted. Neither are RSA-PSS keys of their own type (RFC 4055,
+//! section 1.2); RSA-PSS signatures by plain RSA keys are.
+
+pub mod ecdsa;
 
 use std::fmt;
 
@@ -390,16 +393,25 @@ pub fn verify(
 ) -> Result<(), SignatureError> {
     key.public_key.check_strength(strength).map_err(SignatureError::WeakKey)?;
     algorithm.check_strength(strength).map_err(SignatureError::WeakAlgorithm)?;
-    let verification = verification(algorithm, key.public_key).ok_or_else(|| {
-        SignatureError::Unsupported(format!("{algorithm} by a {} key", key.public_key))
-    })?;
     let octets = key_octets(key.subject_public_key_info).ok_or(SignatureError::Wrong)?;
-    algorithms::UnparsedPublicKey::new(verification, octets)
-        .verify(message, signature)
-        .map_err(|_| SignatureError::Wrong)
+    let verified = match (by_ring(algorithm, key.public_key), algorithm, key.public_key) {
+        (Some(by_ring), _, _) => {
+            algorithms::UnparsedPublicKey::new(by_ring, octets).verify(message, signature).is_ok()
+        }
+        (None, SignatureAlgorithm::Ecdsa(hash), PublicKey::EllipticCurve(curve)) => {
+            ecdsa::is_by(*curve, *hash, octets, message, signature)
+        }
+        _ => {
+            return Err(SignatureError::Unsupported(format!(
+                "{algorithm} by a {} key",
+                key.public_key
+            )));
+        }
+    };
+    if verified { Ok(()) } else { Err(SignatureError::Wrong) }
 }
 
-fn verification(
+fn by_ring(
     algorithm: &SignatureAlgorithm,
     key: &PublicKey,
 ) -> Option<&'static dyn algorithms::VerificationAlgorithm> {

@@ -1,10 +1,10 @@
 //! Paths from a certificate to a trust anchor (RFC 5280, section 6), for client authentication.
 //!
-//! `rustls-webpki` builds and verifies the path. What it leaves out is checked here: `keyCertSign` on every
-//! authority, the strength of keys and signatures below the anchor, and of the anchor itself its validity, its
-//! critical extensions, and that it may issue at all, for how many levels. Certificates that webpki refuses to
-//! read as a client's (X.509 v1 and v2, and an authority's own) are verified here when a trust anchor issued
-//! them directly; and one that is byte for byte an anchor is its own path.
+//! `rustls-webpki` builds and verifies the path. What it leaves out is checked here: `keyCertSign` and purposes of
+//! every authority, the strength of keys and signatures below the anchor, constraints on e-mail addresses for those
+//! in subjects, and of the anchor itself its validity, its critical extensions, and that it may issue at all, for how
+//! many levels. Certificates that webpki refuses to read as a client's (X.509 v1 and v2, and an authority's own) are
+//! verified here when a trust anchor issued them directly; and one that is byte for byte an anchor is its own path.
 //!
 //! Every certificate of the anchors' bundles is an anchor, whoever signed it. Valid paths that are refused
 //! nevertheless are listed in `docs/path-validation.md`.
@@ -21,7 +21,7 @@ use crate::{
     certificate::{Certificate, Version},
     decision::{Denial, Reason},
     der::Oid,
-    signature::{self, Strength, VerifyingKey},
+    signature::{self, Curve, Hash, Strength, VerifyingKey, ecdsa},
     timestamp::Timestamp,
 };
 
@@ -555,17 +555,14 @@ impl ExtendedKeyUsageValidator for AnyPurpose {
 /// The algorithms that webpki may use, those first that most certificates are signed with. The strength of keys
 /// is judged by [`check_intermediate`]; the anchor's own key is trusted as it is.
 fn algorithms(strength: Strength) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
-    if strength.allow_sha1 { ALGORITHMS } else { ALGORITHMS.get(1..).unwrap_or_default() }
+    let sha1 = if strength.allow_sha1 { 0 } else { SHA1_ALGORITHMS };
+    ALGORITHMS.get(..ALGORITHMS.len() - sha1).unwrap_or_default()
 }
 
+/// How many of [`ALGORITHMS`], at the end, are over SHA-1.
+const SHA1_ALGORITHMS: usize = 4;
+
 static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
-    &Rsa {
-        // sha1WithRSAEncryption, NULL.
-        signature_alg_id: AlgorithmIdentifier::from_slice(&[
-            0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05, 0x05, 0x00,
-        ]),
-        verification: &ring::signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
-    },
     webpki::ring::ECDSA_P256_SHA256,
     &Rsa {
         signature_alg_id: alg_id::RSA_PKCS1_SHA256,
@@ -580,15 +577,36 @@ static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     webpki::ring::ED25519,
     webpki::ring::ECDSA_P256_SHA384,
     webpki::ring::ECDSA_P384_SHA256,
+    &Ecdsa(Curve::P256, Hash::Sha512),
+    &Ecdsa(Curve::P384, Hash::Sha512),
+    &Ecdsa(Curve::P521, Hash::Sha256),
+    &Ecdsa(Curve::P521, Hash::Sha384),
+    &Ecdsa(Curve::P521, Hash::Sha512),
     webpki::ring::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
     webpki::ring::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
     webpki::ring::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
     webpki::ring::RSA_PKCS1_2048_8192_SHA256_ABSENT_PARAMS,
     webpki::ring::RSA_PKCS1_2048_8192_SHA384_ABSENT_PARAMS,
     webpki::ring::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS,
+    // Those over SHA-1.
+    &Rsa {
+        signature_alg_id: RSA_PKCS1_SHA1,
+        verification: &ring::signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+    },
+    &Ecdsa(Curve::P256, Hash::Sha1),
+    &Ecdsa(Curve::P384, Hash::Sha1),
+    &Ecdsa(Curve::P521, Hash::Sha1),
 ];
 
-/// RSA with keys and digests that webpki leaves out on purpose, for configurations that ask for them.
+/// sha1WithRSAEncryption, NULL.
+const RSA_PKCS1_SHA1: AlgorithmIdentifier = AlgorithmIdentifier::from_slice(&[
+    0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05, 0x05, 0x00,
+]);
+/// ecdsa-with-SHA1.
+const ECDSA_SHA1: AlgorithmIdentifier =
+    AlgorithmIdentifier::from_slice(&[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01]);
+
+/// RSA with short keys, and over SHA-1: webpki leaves them out on purpose.
 #[derive(Debug)]
 struct Rsa {
     signature_alg_id: AlgorithmIdentifier,
@@ -613,5 +631,39 @@ impl SignatureVerificationAlgorithm for Rsa {
 
     fn signature_alg_id(&self) -> AlgorithmIdentifier {
         self.signature_alg_id
+    }
+}
+
+/// The ECDSA that `ring` leaves out.
+#[derive(Debug)]
+struct Ecdsa(Curve, Hash);
+
+impl SignatureVerificationAlgorithm for Ecdsa {
+    fn verify_signature(
+        &self,
+        public_key: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
+        let Self(curve, hash) = *self;
+        let verified = ecdsa::is_by(curve, hash, public_key, message, signature);
+        if verified { Ok(()) } else { Err(InvalidSignature) }
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        match self.0 {
+            Curve::P256 => alg_id::ECDSA_P256,
+            Curve::P384 => alg_id::ECDSA_P384,
+            Curve::P521 => alg_id::ECDSA_P521,
+        }
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        match self.1 {
+            Hash::Sha1 => ECDSA_SHA1,
+            Hash::Sha256 => alg_id::ECDSA_SHA256,
+            Hash::Sha384 => alg_id::ECDSA_SHA384,
+            Hash::Sha512 => alg_id::ECDSA_SHA512,
+        }
     }
 }

@@ -668,13 +668,16 @@ fn routes_are_written_out_and_bounded() {
         "[\"* \"]",
         "[\" *\"]",
         "[\"**\"]",
-        "\"*\"",
+        "\"**\"",
+        "\"GET a\"",
+        "1",
         "[1]",
         "[\"GET /a#b\"]",
         "[\"GET /a\\\"b\"]",
     ] {
         assert!(allow(wrong).is_err(), "{wrong}");
     }
+    assert!(allow("\"*\"").is_ok() && allow("\"GET /a\"").is_ok());
     let long = |length: usize| format!("[\"GET /{}\"]", "a".repeat(length));
     assert!(allow(&long(300)).is_ok());
     assert!(allow(&long(400)).is_err());

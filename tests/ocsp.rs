@@ -321,8 +321,14 @@ fn answer_without_next_update_serves_for_seven_days() {
     let last = NOW - HOUR + 7 * DAY;
     assert_eq!(scene.verdict_at(&answer, last), Outcome::NotRevoked);
     assert_eq!(scene.verdict_at(&answer, last + 1), Outcome::Unknown(Obstacle::Expired));
-    let serves_until = scene.verify(&answer).unwrap().serves_until();
-    assert_eq!(serves_until, Timestamp::from_unix_seconds(last));
+    let answer = scene.verify(&answer).unwrap();
+    assert_eq!(answer.serves_until(), Timestamp::from_unix_seconds(last));
+    assert_eq!(answer.next_update(), None);
+    let both =
+        scene.answer(vec![scene.good(), SingleResponse { next_update: None, ..scene.good() }]);
+    assert_eq!(scene.verify(&both).unwrap().next_update(), None);
+    let promised = scene.verify(&scene.answer(vec![scene.good()])).unwrap().next_update();
+    assert_eq!(promised, Some(Timestamp::from_unix_seconds(NOW + HOUR)));
 }
 
 #[test]

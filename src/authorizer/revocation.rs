@@ -4,7 +4,7 @@
 //! contact anyone by showing it a certificate of their own making. What is fetched is judged by
 //! [`crate::revocation`], which knows no I/O.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 
@@ -97,7 +97,10 @@ type Asked = ([u8; 32], Box<[u8]>);
 /// What came of asking, and when.
 #[derive(Debug)]
 struct Answered {
+    /// When this came of it.
     at: Timestamp,
+    /// When somebody was last asked.
+    asked_at: Timestamp,
     source: String,
     outcome: Result<ocsp::Answer, Vec<String>>,
 }
@@ -329,17 +332,23 @@ impl RevocationChecker {
     ) -> Status {
         let serial_number = subject.serial_number().magnitude().into();
         let asked: Asked = (*issuer.public_key_fingerprint(), serial_number);
-        let due = self.answers.borrow().get(&asked).is_none_or(|known| known.is_due(call.now));
-        if due {
+        let is_due = |known: &Answered| known.is_due(call.now, self.settings.schedule.refresh);
+        if self.answers.borrow().get(&asked).is_none_or(is_due) {
             let answered = self.ask_responders(subject, issuer, call).await;
             let mut answers = self.answers.borrow_mut();
             if answers.len() >= MAX_ANSWERS {
-                answers.retain(|_, known| !known.is_due(call.now));
+                answers.retain(|_, known| !is_due(known));
             }
             if answers.len() >= MAX_ANSWERS {
                 answers.clear();
             }
-            answers.insert(asked.clone(), answered);
+            match answers.get_mut(&asked) {
+                // An answer serves on while it is in date, whoever fails to renew it.
+                Some(known) if answered.outcome.is_err() && known.serves(call.now) => {
+                    known.asked_at = call.now;
+                }
+                _ => _ = answers.insert(asked.clone(), answered),
+            }
         }
         let answers = self.answers.borrow();
         answers.get(&asked).map_or_else(
@@ -359,14 +368,14 @@ impl RevocationChecker {
         for endpoint in self.responders(subject, &mut failures) {
             let source = endpoint.to_string();
             match self.ask_responder(&endpoint, subject, issuer, call).await {
-                Ok(answer) => return Answered { at: call.now, source, outcome: Ok(answer) },
+                Ok(answer) => return Answered::now(call.now, source, Ok(answer)),
                 Err(why) => failures.push(format!("{source}: {why}")),
             }
         }
         if failures.is_empty() {
             failures.push("no responder is configured, and the certificate names none".to_owned());
         }
-        Answered { at: call.now, source: String::new(), outcome: Err(failures) }
+        Answered::now(call.now, String::new(), Err(failures))
     }
 
     fn responders(&self, subject: &Certificate, failures: &mut Vec<String>) -> Vec<Endpoint> {
@@ -391,7 +400,8 @@ impl RevocationChecker {
         endpoints
     }
 
-    /// Puts the question into the URL where it fits, so that caches on the way can answer; else posts it.
+    /// Puts the question into the URL where it fits, so that caches on the way can answer; else, or where nothing good
+    /// came of that, since some responders take questions by POST alone, posts it.
     async fn ask_responder(
         &self,
         endpoint: &Endpoint,
@@ -405,41 +415,42 @@ impl RevocationChecker {
         let short = endpoint
             .step(&question.to_path_segment())
             .filter(|step| step.to_string().len() <= MAX_GET_BYTES);
-        let got = match &short {
-            Some(step) => {
-                let ask = Ask {
-                    target: Target::Endpoint(step),
-                    used_as: Use::Responder,
-                    validator: None,
-                    limit,
-                    timeout,
-                    budget: call.budget,
-                };
-                match call.fetcher.fetch(ask).await {
-                    Ok(Fetched::New { bytes, .. }) => Some(bytes),
-                    // Some responders take questions by POST alone.
-                    Ok(Fetched::NotModified) | Err(_) => None,
-                }
+        if let Some(step) = &short {
+            let ask = Ask {
+                target: Target::Endpoint(step),
+                used_as: Use::Responder,
+                validator: None,
+                limit,
+                timeout,
+                budget: call.budget,
+            };
+            if let Ok(Fetched::New { bytes, .. }) = call.fetcher.fetch(ask).await
+                && let Ok(answer) = self.read_answer(&bytes, question, call.now)
+            {
+                return Ok(answer);
             }
-            None => None,
+        }
+        let post = Post {
+            endpoint,
+            content_type: "application/ocsp-request",
+            body: &question.to_der(),
+            limit,
+            timeout,
+            budget: call.budget,
         };
-        let response = match got {
-            Some(response) => response,
-            None => {
-                let post = Post {
-                    endpoint,
-                    content_type: "application/ocsp-request",
-                    body: &question.to_der(),
-                    limit,
-                    timeout,
-                    budget: call.budget,
-                };
-                call.fetcher.post(post).await.map_err(|error| error.to_string())?
-            }
-        };
-        let answer = ocsp::Answer::verify(&response, question, self.settings.strength)
+        let response = call.fetcher.post(post).await.map_err(|error| error.to_string())?;
+        self.read_answer(&response, question, call.now)
+    }
+
+    fn read_answer(
+        &self,
+        response: &[u8],
+        question: ocsp::Question<'_>,
+        now: Timestamp,
+    ) -> Result<ocsp::Answer, String> {
+        let answer = ocsp::Answer::verify(response, question, self.settings.strength)
             .map_err(|obstacle| obstacle.to_string())?;
-        match answer.verdict(self.settings.clock_skew, call.now) {
+        match answer.verdict(self.settings.clock_skew, now) {
             ocsp::Verdict::Unknown(obstacle, _) => Err(obstacle.to_string()),
             ocsp::Verdict::NotRevoked(_) | ocsp::Verdict::Revoked { .. } => Ok(answer),
         }
@@ -456,13 +467,29 @@ impl RevocationChecker {
 }
 
 impl Answered {
-    /// Whether it is time to ask again.
-    fn is_due(&self, now: Timestamp) -> bool {
-        let age = now.since(self.at);
-        match &self.outcome {
-            Ok(answer) => age < 0 || now > answer.serves_until(),
-            Err(_) => !(0..PEACE).contains(&age),
+    fn now(now: Timestamp, source: String, outcome: Result<ocsp::Answer, Vec<String>>) -> Self {
+        Self { at: now, asked_at: now, source, outcome }
+    }
+
+    /// Whether it is time to ask again: after `nextUpdate`, or, where the responder promises none, after `refresh`.
+    fn is_due(&self, now: Timestamp, refresh: Duration) -> bool {
+        let lately = now.since(self.asked_at);
+        if (0..PEACE).contains(&lately) && (self.asked_at != self.at || self.outcome.is_err()) {
+            return false;
         }
+        match &self.outcome {
+            Ok(answer) if answer.next_update().is_some() => lately < 0 || !self.serves(now),
+            Ok(_) => {
+                let refresh = i64::try_from(refresh.as_secs()).unwrap_or(i64::MAX);
+                !(0..refresh).contains(&lately)
+            }
+            Err(_) => true,
+        }
+    }
+
+    /// Whether it is an answer that is in date.
+    fn serves(&self, now: Timestamp) -> bool {
+        self.outcome.as_ref().is_ok_and(|answer| now <= answer.serves_until())
     }
 
     fn status(&self, clock_skew: i64, now: Timestamp) -> Status {

@@ -274,6 +274,16 @@ impl Answer {
         statements.chain(signer).min().unwrap_or(self.produced_at)
     }
 
+    /// When newer information was promised. `None` where a statement about the certificate does not say: then there
+    /// may be newer information at any time (RFC 6960, section 2.4), and it is well to ask again before
+    /// [`Answer::serves_until`].
+    #[must_use]
+    pub fn next_update(&self) -> Option<Timestamp> {
+        let promised: Option<Vec<Timestamp>> =
+            self.statements.iter().map(|statement| statement.next_update).collect();
+        promised?.into_iter().min()
+    }
+
     /// The delegated responder's certificate, where the authority did not sign itself.
     #[must_use]
     pub fn delegate(&self) -> Option<&Certificate> {

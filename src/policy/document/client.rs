@@ -499,7 +499,7 @@ fn read_routes(section: &Section<'_>) -> Option<Routes> {
 fn routes<'a>(node: &Node<'a>) -> Option<Vec<(RoutePattern, Node<'a>)>> {
     let mut routes = Vec::new();
     let mut sound = true;
-    for member in node.members()? {
+    for member in node.members_or_self()? {
         let Some(text) = member.string() else {
             sound = false;
             continue;

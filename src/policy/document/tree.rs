@@ -300,6 +300,11 @@ impl<'a> Node<'a> {
         self.distinct(self.members()?)
     }
 
+    /// The members of an array; a string alone is the same as an array of it.
+    pub(super) fn members_or_self(&self) -> Option<Vec<Self>> {
+        if self.value.as_str().is_some() { Some(vec![self.clone()]) } else { self.members() }
+    }
+
     fn distinct(&self, members: Vec<Self>) -> Option<Vec<(&'a str, Self)>> {
         let mut texts: Vec<(&str, Self)> = Vec::new();
         let mut seen = std::collections::HashSet::new();
