@@ -14,8 +14,12 @@ cargo metadata --locked --format-version 1 >/dev/null
 
 step "rust-version"
 promised=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
-if cargo "+$promised" --version >/dev/null 2>&1; then
-  CARGO_TARGET_DIR=target/msrv cargo "+$promised" check --locked --quiet --package mtls-authorizer || failed=1
+case $(rustc --version) in
+  "rustc $promised."*) compiler=() ;;
+  *) compiler=("+$promised") ;;
+esac
+if cargo "${compiler[@]}" --version >/dev/null 2>&1; then
+  CARGO_TARGET_DIR=target/msrv cargo "${compiler[@]}" check --locked --quiet --package mtls-authorizer || failed=1
 else
   skip "Rust $promised, which Cargo.toml promises, is not installed (rustup toolchain install $promised)"
 fi
@@ -23,7 +27,7 @@ fi
 cargo metadata --locked --format-version 1 | python3 -c '
 import json, sys
 promised = tuple(map(int, sys.argv[1].split(".")))
-newer = [f"{p[\"name\"]} {p[\"version\"]}: {p[\"rust_version\"]}" for p in json.load(sys.stdin)["packages"]
+newer = ["{name} {version} asks for Rust {rust_version}".format(**p) for p in json.load(sys.stdin)["packages"]
          if p["rust_version"] and tuple(map(int, p["rust_version"].split(".")))[:2] > promised[:2]]
 sys.exit("\n".join(newer) or 0)' "$promised" || failed=1
 
