@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Applies deliberate faults, one at a time, to a copy of the sources, and demands that each turns the tests red.
+
+usage: run.py [NAME…]    faults whose names contain one of these; all, where none is given
+
+The tests that are known to notice a fault run first; only where they stay green does everything else run.
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TREE = ROOT / "target" / "mutants" / "tree"
+LIST = ROOT / "ci" / "mutations" / "mutations.json"
+
+
+def cargo_test(*arguments):
+    environment = dict(os.environ, CARGO_TARGET_DIR=str(TREE.parent / "target"), RUST_BACKTRACE="0",
+                       PROPTEST_MAX_SHRINK_ITERS="0")
+    return subprocess.run(["cargo", "test", "--quiet", "--locked", *arguments], cwd=TREE, env=environment,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def copy_sources():
+    """What git knows of, copied only where it differs, so that what is built can be kept."""
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+    names = [name for name in names.stdout.split("\0") if name]
+    for name in names:
+        source, copy = ROOT / name, TREE / name
+        if source.is_file() and not (copy.exists() and copy.read_bytes() == source.read_bytes()):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+            shutil.copymode(source, copy)
+
+
+def judge(mutation):
+    """Which test noticed, or why none did."""
+    path = TREE / mutation["file"]
+    sound = path.read_text()
+    if sound.count(mutation["find"]) != 1:
+        return None, "does not apply: the list has to follow the sources"
+    path.write_text(sound.replace(mutation["find"], mutation["replace"]))
+    try:
+        known = [name for name in mutation["tests"] if (TREE / "tests" / f"{name}.rs").exists()]
+        for arguments in [*(["--test", name] for name in known), []]:
+            run = cargo_test(*arguments)
+            if "could not compile" in run.stdout:
+                return None, "does not compile:\n" + run.stdout[-2000:]
+            if run.returncode:
+                return " ".join(arguments) or "the whole suite", None
+        return None, "survived"
+    finally:
+        path.write_text(sound)
+
+
+def main():
+    copy_sources()
+    mutations = json.loads(LIST.read_text())
+    wanted = [m for m in mutations if not sys.argv[1:] or any(word in m["name"] for word in sys.argv[1:])]
+    sound = sorted({name for m in wanted for name in m["tests"] if (TREE / "tests" / f"{name}.rs").exists()})
+    run = cargo_test(*(argument for name in sound for argument in ("--test", name)))
+    if run.returncode:
+        sys.exit("the tests are red without a fault:\n" + run.stdout[-4000:])
+    survivors = 0
+    for mutation in wanted:
+        noticed_by, why = judge(mutation)
+        survivors += noticed_by is None
+        print(f"{'ok      ' if noticed_by else 'SURVIVED'} {mutation['name']}: {noticed_by or why}", flush=True)
+    print(f"{len(wanted) - survivors} of {len(wanted)} faults are noticed")
+    sys.exit(survivors > 0)
+
+
+if __name__ == "__main__":
+    main()
