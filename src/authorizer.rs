@@ -1,6 +1,6 @@
 //! The authorizer: one page that leads a call through event → certificate → decide → answer.
 //!
-//! The decision is [`decide`](crate::decide)'s, which is pure; here is what has to wait between its steps: keeping
+//! The decision is [`decide`]'s, which is pure; here is what has to wait between its steps: keeping
 //! anchors, deny list, JWK Set and revocation lists fresh, each asked for by the call that finds it old.
 
 mod facts;
@@ -113,35 +113,36 @@ impl Authorizer {
     ) -> Result<Answer, Fault> {
         let request = Request::parse(payload)?;
         let presented = present(&request, &self.configuration.presentation)?;
-        let header = self.authorization(&request)?;
+        self.judge(&request, presented, now, see).await
+    }
+
+    /// As [`Authorizer::authorize`], for a certificate that is presented in another way than by the event.
+    ///
+    /// # Errors
+    /// Headers that are none.
+    pub async fn judge(
+        &self,
+        request: &Request<'_>,
+        presented: Result<Presented, Denial>,
+        now: Timestamp,
+        see: impl FnOnce(&Request<'_>, &Authorized<'_>),
+    ) -> Result<Answer, Fault> {
+        let header = self.authorization(request)?;
         let read = presented.and_then(|presented| self.read(presented));
         let decision = match &read {
             Err(denial) => Decision::denied(None, denial.clone()),
-            Ok(client) => self.decide(client, &header, &request, now).await,
+            Ok(client) => self.decide(client, &header, request, now).await,
         };
-        let authorized = self.answer(decision, &request, now);
-        see(&request, &authorized);
+        let authorized = self.answer(decision, request, now);
+        see(request, &authorized);
         authorized.answer
-    }
-
-    /// Decides for a certificate as if it had been presented, without an event: everything but the way in, and the
-    /// route. For explanations.
-    ///
-    /// # Errors
-    /// The denial.
-    pub async fn stand<'a>(
-        &'a self,
-        client: &'a PresentedCertificate,
-        now: Timestamp,
-    ) -> Result<Current<'a>, Decision<'a>> {
-        self.prove(client, &Header::Absent, now).await
     }
 
     /// Reads the certificates that were presented, or remembers having read them.
     ///
     /// # Errors
     /// `malformed-certificate`.
-    pub fn read(&self, presented: Presented) -> Result<PresentedCertificate, Denial> {
+    fn read(&self, presented: Presented) -> Result<PresentedCertificate, Denial> {
         let malformed = |malformed: Malformed| {
             Denial::new(Reason::MalformedCertificate).with("rule", malformed)
         };
@@ -301,18 +302,10 @@ impl Authorizer {
 
 /// The certificates of a client, read.
 #[derive(Debug)]
-pub struct PresentedCertificate {
+struct PresentedCertificate {
     certificate: Arc<Certificate>,
     others: Vec<Certificate>,
     assertions: Option<crate::event::presented::Assertions>,
-}
-
-impl PresentedCertificate {
-    /// The client's own.
-    #[must_use]
-    pub fn certificate(&self) -> &Certificate {
-        &self.certificate
-    }
 }
 
 impl Answer {

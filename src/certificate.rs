@@ -135,10 +135,13 @@ pub struct Extensions {
     unknown_critical: Option<Box<[u8]>>,
 }
 
-/// That a certificate has name constraints (RFC 5280, section 4.2.1.10), which belong to authorities only.
+/// What is known of name constraints (RFC 5280, section 4.2.1.10), which belong to authorities only. Names are
+/// compared with them where the path is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct NameConstraints {
     critical: bool,
+    /// Whether a subtree is one of e-mail addresses.
+    on_email: bool,
 }
 
 /// `BasicConstraints`, RFC 5280, section 4.2.1.9.
@@ -352,6 +355,12 @@ impl Certificate {
         self.extensions.name_constraints.is_some()
     }
 
+    /// Whether it constrains e-mail addresses of what is issued below it.
+    #[must_use]
+    pub fn constrains_email(&self) -> bool {
+        self.extensions.name_constraints.is_some_and(|constraints| constraints.on_email)
+    }
+
     fn slice(&self, range: &Range<usize>) -> &[u8] {
         self.der.get(range.clone()).unwrap_or_default()
     }
@@ -497,10 +506,8 @@ impl Extensions {
                 self.authority_information_access = Some(contents_range(value));
                 return Ok(());
             }
-            // Read where a path is built.
             [0x55, 0x1d, 0x1e] => {
-                self.name_constraints = Some(NameConstraints { critical });
-                return Ok(());
+                self.name_constraints = Some(NameConstraints::parse(&mut reader, critical)?);
             }
             // Issuer alternative names say nothing that is decided upon; neither do certificate policies,
             // since any policy will do.
@@ -518,6 +525,26 @@ impl Extensions {
 fn contents_range(element: Element<'_>) -> Range<usize> {
     let end = element.offset + element.raw.len();
     end - element.content.len()..end
+}
+
+impl NameConstraints {
+    fn parse(value: &mut Reader<'_>, critical: bool) -> Result<Self, DerError> {
+        const RFC822_NAME: u8 = tag::context(1);
+        let mut fields = value.sequence("the name constraints are not a SEQUENCE")?;
+        let mut on_email = false;
+        for number in [0, 1] {
+            let Some(subtrees) = fields.optional(tag::context_constructed(number))? else {
+                continue;
+            };
+            let mut members = subtrees.reader();
+            while !members.is_empty() {
+                let mut subtree = members.sequence("a name constraint is not a SEQUENCE")?;
+                on_email |= subtree.any()?.tag == RFC822_NAME;
+            }
+        }
+        fields.end("the name constraints have trailing elements")?;
+        Ok(Self { critical, on_email })
+    }
 }
 
 impl BasicConstraints {

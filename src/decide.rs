@@ -213,8 +213,8 @@ fn in_force(
             .with("not_after", validity.not_after)
             .with("now", now));
     }
-    // RFC 5280, section 4.1.2.5: both ends belong to the period.
-    let length = validity.not_after.since(validity.not_before).saturating_add(1);
+    // The plain difference, as `openssl -days` counts; RFC 5280 would have one second more.
+    let length = validity.not_after.since(validity.not_before);
     match rules.max_validity.map(seconds) {
         Some(max) if length > max => Err(Denial::new(Reason::ValidityTooLong)
             .with("not_before", validity.not_before)

@@ -6,6 +6,7 @@
 //! them from there.
 
 use std::{
+    fmt,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -32,15 +33,18 @@ where
 {
     let payload = Payload::default();
     let taken = payload.clone();
-    let handler = service_fn(|event: LambdaEvent<IgnoredAny>| {
+    let authorize = &authorize;
+    let handler = service_fn(move |event: LambdaEvent<IgnoredAny>| {
         let invocation = Invocation {
             aws_request_id: Some(event.context.request_id),
             trace_id: event.context.xray_trace_id,
         };
         // Taken in the very call that put it there, before anything is awaited.
-        let call = AssertUnwindSafe(authorize(taken.take(), invocation)).catch_unwind();
+        let payload = taken.take();
+        // Called inside, so that a panic on the way to the future is caught too.
+        let call = async move { authorize(payload, invocation).await };
         async move {
-            match call.await {
+            match AssertUnwindSafe(call).catch_unwind().await {
                 Ok(Ok(Answer::Json(json))) => Ok(json),
                 Ok(Ok(Answer::Unauthorized)) => Err(Failure::Unauthorized),
                 Ok(Err(fault)) => Err(Failure::Fault(fault)),
@@ -52,20 +56,38 @@ where
 }
 
 /// Why an invocation ends in an error. The error types are fixed: alarms are built on them.
-#[derive(Debug)]
 enum Failure {
     /// API Gateway turns an error of exactly this message into 401.
     Unauthorized,
     Fault(Fault),
 }
 
+impl Failure {
+    fn error_type(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "Unauthorized",
+            Self::Fault(fault) => fault.error_type(),
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Unauthorized => "Unauthorized".to_owned(),
+            Self::Fault(fault) => fault.to_string(),
+        }
+    }
+}
+
+/// What `lambda_runtime` logs of it.
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.error_type(), self.message())
+    }
+}
+
 impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
-        let (error_type, error_message) = match failure {
-            Failure::Unauthorized => ("Unauthorized", "Unauthorized".to_owned()),
-            Failure::Fault(fault) => (fault.error_type(), fault.to_string()),
-        };
-        Self { error_type: error_type.to_owned(), error_message }
+        Self { error_type: failure.error_type().to_owned(), error_message: failure.message() }
     }
 }
 

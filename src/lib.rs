@@ -1,4 +1,18 @@
-//! The mutual-TLS authorizer.
+//! The mutual-TLS authorizer for API Gateway: **event → certificate → decide → answer**.
+//!
+//! * [`event`] makes a [`Request`](event::Request) of a payload, and finds where it presents the certificate.
+//! * [`certificate`] reads it, strictly: DER of exactly one certificate, or nothing.
+//! * [`decide`] judges, in a fixed order, as a chain of witnesses that ends in a grant or a [`decision::Denial`]. It
+//!   is pure: [`policy`], [`trust`], [`revocation`] and [`token`] give it what it needs as values.
+//! * [`answer`] writes what API Gateway expects.
+//!
+//! [`authorizer`] is the shell around that: it loads a configuration and keeps its sources fresh between the steps.
+//! [`source`] is the only module that reads files and talks to the network. [`lambda`] and [`cli`] serve the two ways
+//! in. The rooms, and the invariants between them, are described in `ARCHITECTURE.md`.
+//!
+//! Three outcomes are never mixed: configuration faults ([`policy::Faults`], all at once, at start), decisions
+//! ([`decide::Decision`], where a denial is a value), and faults ([`fault::Fault`], an error of a fixed type).
+
 pub mod answer;
 pub mod authorizer;
 pub mod certificate;

@@ -1,7 +1,7 @@
 //! The configuration: from one TOML document to a policy that is valid by construction.
 //!
 //! [`location`] says where the document is, [`document`] reads it into a [`Configuration`] or reports every
-//! [fault](fault) in it, and [`Policy`] finds the client that a certificate and token belong to. Nothing here
+//! [`fault`] in it, and [`Policy`] finds the client that a certificate and token belong to. Nothing here
 //! reads files, variables or the network: the environment is a parameter, and sources are only named.
 //!
 //! Nobody gets in by omission: unknown keys, empty conditions and patterns that could match by accident are

@@ -203,8 +203,9 @@ fn subject_public_key_info(
     Ok((oid, algorithm, key))
 }
 
-/// The octets of the key in a `SubjectPublicKeyInfo`.
-fn key_octets(subject_public_key_info_der: &[u8]) -> Option<&[u8]> {
+/// The octets of the key in a `SubjectPublicKeyInfo`: the value of its `BIT STRING`, which OCSP hashes.
+#[must_use]
+pub fn key_octets(subject_public_key_info_der: &[u8]) -> Option<&[u8]> {
     let info = Reader::new(subject_public_key_info_der).any().ok()?;
     let (_, _, key) = subject_public_key_info(info).ok()?;
     key.content.get(1..)

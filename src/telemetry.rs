@@ -82,7 +82,8 @@ fn serialize_evidence<M: SerializeMap>(line: &mut M, evidence: &Evidence) -> Res
 }
 
 /// Sets up the log of everything but decisions: JSON lines to `writer`, at the level of
-/// `AWS_LAMBDA_LOG_LEVEL` (`TRACE` to `ERROR`; `INFO` where it is absent or unknown).
+/// `AWS_LAMBDA_LOG_LEVEL` (`TRACE` to `ERROR`; `INFO` where it is absent or unknown). Of a panic, the place is logged
+/// and nothing else.
 pub fn init<W>(environment: &impl Environment, writer: W)
 where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
@@ -101,6 +102,11 @@ where
         .finish();
     // A second subscriber can only be set by a test in one process; the first one stays.
     let _ = tracing::subscriber::set_global_default(subscriber);
+    std::panic::set_hook(Box::new(|panic| {
+        // Not the message, which may quote the text that was at hand: a slice out of bounds shows it in full.
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panic");
+    }));
 }
 
 /// Whether a decision is logged under `[log] decisions`.

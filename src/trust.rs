@@ -9,7 +9,7 @@
 //! Every certificate of the anchors' bundles is an anchor, whoever signed it. Valid paths that are refused
 //! nevertheless are listed in `docs/path-validation.md`.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use rustls_pki_types::{
     AlgorithmIdentifier, CertificateDer, Der, InvalidSignature, SignatureVerificationAlgorithm,
@@ -20,12 +20,17 @@ use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter};
 use crate::{
     certificate::{Certificate, Version},
     decision::{Denial, Reason},
+    der::Oid,
     signature::{self, Strength, VerifyingKey},
     timestamp::Timestamp,
 };
 
 /// How many certificates beside the leaf a client may present. API Gateway takes chains of four.
 pub const MAX_PRESENTED: usize = 8;
+
+/// How many of those may bear the same name and still be tried: an authority's certificate and a cross-signed
+/// one, and as many again. It keeps the number of possible paths small.
+const MAX_PRESENTED_OF_ONE_NAME: usize = 4;
 
 /// The configured trust anchors, and certificates that help to build paths.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +54,9 @@ struct Candidates<'a> {
     /// Why an anchor of a fitting name is not among them.
     refused: Option<String>,
 }
+
+/// The certificates of a path above the leaf.
+type Issuers = Vec<Arc<Certificate>>;
 
 /// What a path must be.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +136,8 @@ impl TrustStore {
         self.intermediates.values().flatten()
     }
 
-    /// Finds and verifies a path for `leaf`, of which only its own validity has been judged before.
+    /// Finds and verifies a path for `leaf`, which has been judged by itself before: its validity, its
+    /// purposes, its strength.
     ///
     /// # Errors
     /// `untrusted-chain`, with the nearest cause.
@@ -139,21 +148,20 @@ impl TrustStore {
         rules: PathRules<'_>,
         now: Timestamp,
     ) -> Result<VerifiedPath, Denial> {
-        let untrusted = Denial::new(Reason::UntrustedChain);
-        if presented.len() > MAX_PRESENTED {
-            return Err(untrusted
-                .with("why", format!("more than {MAX_PRESENTED} certificates beside the leaf")));
-        }
-        let found = if leaf.version() == Version::V3 && !leaf.is_ca() {
+        let found = if presented.len() > MAX_PRESENTED {
+            Err(format!("more than {MAX_PRESENTED} certificates beside the leaf"))
+        } else if leaf.version() == Version::V3 && !leaf.is_ca() {
             self.verify_by_webpki(leaf, presented, rules, now)
         } else {
-            self.verify_issued_by_anchor(leaf, rules.strength, now)
+            self.verify_issued_by_anchor(leaf, rules, now)
         };
-        found.or_else(|why| {
+        found.map(|issuers| VerifiedPath::new(leaf, issuers)).or_else(|why| {
             if self.anchors_by_fingerprint.contains_key(leaf.fingerprint()) {
                 return Ok(VerifiedPath::new(leaf, Vec::new()));
             }
-            Err(untrusted.with("why", why).with("issuer_of_leaf", leaf.issuer().ascii()))
+            Err(Denial::new(Reason::UntrustedChain)
+                .with("why", why)
+                .with("issuer_of_leaf", leaf.issuer().ascii()))
         })
     }
 
@@ -163,46 +171,40 @@ impl TrustStore {
         presented: &[Certificate],
         rules: PathRules<'_>,
         now: Timestamp,
-    ) -> Result<VerifiedPath, String> {
-        let Candidates { anchors, helpers, refused } = self.candidates(leaf, presented, now);
-        if anchors.is_empty() {
-            return Err(refused.unwrap_or_else(|| "no trust anchor bears the issuer's name".into()));
+    ) -> Result<Issuers, String> {
+        let candidates = self.candidates(leaf, presented, now);
+        if candidates.anchors.is_empty() {
+            return Err(candidates.why_no_anchor());
         }
         let leaf_der = CertificateDer::from(leaf.der());
-        let end_entity = EndEntityCert::try_from(&leaf_der)
-            .map_err(|error| format!("the certificate can't be part of a path: {error}"))?;
+        let end_entity =
+            EndEntityCert::try_from(&leaf_der).map_err(|error| describe(&error).to_owned())?;
         let trust_anchors: Vec<TrustAnchor<'_>> =
-            anchors.iter().map(|anchor| borrow(&anchor.trust_anchor)).collect();
+            candidates.anchors.iter().map(|anchor| borrow(&anchor.trust_anchor)).collect();
         let intermediates: Vec<CertificateDer<'_>> =
-            helpers.iter().map(|certificate| CertificateDer::from(certificate.der())).collect();
-        // The leaf's validity, with its tolerance, has been judged already.
-        let validity = leaf.validity();
-        let time = now.max(validity.not_before).min(validity.not_after);
-        let time = u64::try_from(time.unix_seconds()).unwrap_or_default();
-        let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(time));
-        let why = std::cell::RefCell::new(None);
-        let check = |path: &webpki::VerifiedPath<'_>| {
-            issuers_of(path, &anchors)
-                .and_then(|issuers| check_issuers(&issuers, rules.strength))
-                .map_err(|cause| {
-                    why.replace(Some(cause));
-                    webpki::Error::UnknownIssuer
-                })
+            candidates.helpers.iter().map(|helper| CertificateDer::from(helper.der())).collect();
+        let found = RefCell::new(None);
+        let accept = |path: &webpki::VerifiedPath<'_>| {
+            let outcome = candidates.issuers_of(leaf, path, rules, now);
+            let verdict = outcome.as_ref().map(|_| ()).map_err(|_| webpki::Error::UnknownIssuer);
+            found.replace(Some(outcome));
+            verdict
         };
-        let path = end_entity
-            .verify_for_usage(
-                &algorithms(rules.strength),
-                &trust_anchors,
-                &intermediates,
-                time,
-                Purposes { leaf, rules },
-                None,
-                Some(&check),
-            )
-            .map_err(|error| {
-                why.borrow_mut().take().or(refused).unwrap_or_else(|| format!("{error}"))
-            })?;
-        Ok(VerifiedPath::new(leaf, issuers_of(&path, &anchors)?))
+        let verified = end_entity.verify_for_usage(
+            algorithms(rules.strength),
+            &trust_anchors,
+            &intermediates,
+            time_of_path(leaf, now),
+            AnyPurpose,
+            None,
+            Some(&accept),
+        );
+        match (verified, found.into_inner()) {
+            (Ok(_), Some(Ok(issuers))) => Ok(issuers),
+            (_, Some(Err(why))) => Err(why),
+            (Err(error), _) => Err(candidates.nearest_cause(&error, now)),
+            (Ok(_), None) => Err("the path was not looked at".to_owned()),
+        }
     }
 
     /// What can be part of a path from the leaf, by name: so a call's cost does not grow with the store.
@@ -224,8 +226,12 @@ impl TrustStore {
                 }
             }
             let configured = self.intermediates.get(name).into_iter().flatten().map(AsRef::as_ref);
-            let presented = presented.iter().filter(|it| it.subject().der() == name);
+            let of_this_name = |it: &&Certificate| it.subject().der() == name;
+            let presented = presented.iter().filter(of_this_name).take(MAX_PRESENTED_OF_ONE_NAME);
             for helper in presented.chain(configured) {
+                if candidates.helpers.iter().any(|it| it.fingerprint() == helper.fingerprint()) {
+                    continue;
+                }
                 candidates.helpers.push(helper);
                 if !names.contains(&helper.issuer().der()) {
                     names.push(helper.issuer().der());
@@ -238,15 +244,15 @@ impl TrustStore {
     fn verify_issued_by_anchor(
         &self,
         leaf: &Certificate,
-        strength: Strength,
+        rules: PathRules<'_>,
         now: Timestamp,
-    ) -> Result<VerifiedPath, String> {
-        let mut why = "no trust anchor bears the issuer's name".to_owned();
-        for anchor in self.anchors.get(leaf.issuer().der()).into_iter().flatten() {
-            match issued_by_anchor(leaf, &anchor.certificate, strength, now) {
-                Ok(()) => {
-                    return Ok(VerifiedPath::new(leaf, vec![Arc::clone(&anchor.certificate)]));
-                }
+    ) -> Result<Issuers, String> {
+        let mut why = format!("no trust anchor is named `{}`", leaf.issuer().ascii());
+        let anchors = self.anchors.get(leaf.issuer().der()).into_iter().flatten();
+        // A certificate that signed itself has no issuer, even where it is an anchor.
+        for anchor in anchors.filter(|it| it.certificate.fingerprint() != leaf.fingerprint()) {
+            match issued_by_anchor(leaf, &anchor.certificate, rules, now) {
+                Ok(()) => return Ok(vec![Arc::clone(&anchor.certificate)]),
                 Err(cause) => why = cause,
             }
         }
@@ -254,32 +260,126 @@ impl TrustStore {
     }
 }
 
+impl Candidates<'_> {
+    /// The certificates of webpki's path above the leaf, if they pass the checks that webpki leaves out.
+    fn issuers_of(
+        &self,
+        leaf: &Certificate,
+        path: &webpki::VerifiedPath<'_>,
+        rules: PathRules<'_>,
+        now: Timestamp,
+    ) -> Result<Issuers, String> {
+        let mut issuers = Issuers::new();
+        for intermediate in path.intermediate_certificates() {
+            let der = intermediate.der();
+            let helper = self.helpers.iter().find(|helper| helper.der() == der.as_ref());
+            let helper = helper.ok_or("the path holds a certificate that nobody presented")?;
+            issuers.push(Arc::new(Certificate::clone(helper)));
+        }
+        for intermediate in &issuers {
+            check_intermediate(intermediate, rules, now)?;
+        }
+        // Several certificates may be for the same anchor, and only one of them without a constraint.
+        let mut why = "the path ends at no trust anchor".to_owned();
+        for anchor in self.anchors.iter().filter(|anchor| anchor.trust_anchor == *path.anchor()) {
+            match check_anchor(&anchor.certificate, &issuers, rules) {
+                Ok(()) => {
+                    issuers.push(Arc::clone(&anchor.certificate));
+                    return check_subjects(leaf, &issuers).map(|()| issuers);
+                }
+                Err(cause) => why = cause,
+            }
+        }
+        Err(why)
+    }
+
+    fn why_no_anchor(&self) -> String {
+        if let Some(why) = &self.refused {
+            return why.clone();
+        }
+        match self.helpers.last() {
+            Some(last) => format!(
+                "no trust anchor is named `{}`, as the issuer of `{}` is",
+                last.issuer().ascii(),
+                last.subject().ascii()
+            ),
+            None => "no trust anchor and no intermediate bears the issuer's name".to_owned(),
+        }
+    }
+
+    /// What webpki's error means, with the certificate that it is about where that can be told.
+    fn nearest_cause(&self, error: &webpki::Error, now: Timestamp) -> String {
+        if let webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. } = error {
+            let helpers = self.helpers.iter();
+            let why = helpers.filter_map(|helper| must_be_in_force(helper, now).err()).next_back();
+            if let Some(why) = why {
+                return why;
+            }
+        }
+        // A trust anchor that had to be passed over is nearer than what was tried in its place.
+        self.refused.clone().unwrap_or_else(|| describe(error).to_owned())
+    }
+}
+
+/// The instant for webpki. The leaf's validity has been judged, with its tolerance.
+fn time_of_path(leaf: &Certificate, now: Timestamp) -> UnixTime {
+    let validity = leaf.validity();
+    let time = now.max(validity.not_before).min(validity.not_after);
+    let seconds = u64::try_from(time.unix_seconds()).unwrap_or_default();
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+}
+
+fn describe(error: &webpki::Error) -> &'static str {
+    use webpki::Error;
+    match error {
+        Error::UnknownIssuer => "no path leads to a trust anchor",
+        Error::CertExpired { .. } | Error::CertNotValidYet { .. } => {
+            "a certificate of the path is not in force"
+        }
+        Error::InvalidSignatureForPublicKey => {
+            "a signature does not verify: an issuer bears the right name, but has another key"
+        }
+        Error::UnsupportedSignatureAlgorithmContext(_)
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            "a signature's algorithm is not accepted, or does not go with the issuer's key"
+        }
+        Error::NameConstraintViolation => "a name is outside an issuer's name constraints",
+        Error::PathLenConstraintViolated => "the path is longer than an issuer's path length",
+        Error::EndEntityUsedAsCa => "an issuer is no certification authority",
+        Error::UnsupportedCriticalExtension => {
+            "a certificate of the path has a critical extension that is not understood"
+        }
+        Error::UnsupportedCertVersion => "a certificate of the path is not of version 3",
+        Error::MaximumPathDepthExceeded => "the path is too long",
+        Error::MaximumPathBuildCallsExceeded
+        | Error::MaximumSignatureChecksExceeded
+        | Error::MaximumNameConstraintComparisonsExceeded => {
+            "too many certificates could be part of the path"
+        }
+        _ => "a certificate of the path is malformed or not supported",
+    }
+}
+
 fn issued_by_anchor(
     leaf: &Certificate,
     anchor: &Certificate,
-    strength: Strength,
+    rules: PathRules<'_>,
     now: Timestamp,
 ) -> Result<(), String> {
     may_anchor(anchor, now)?;
     if anchor.has_name_constraints() {
-        return Err(
-            "an anchor with name constraints issued a certificate that is not of version 3, \
-                    or of an authority"
-                .into(),
-        );
+        return Err(format!(
+            "the trust anchor `{}` has name constraints, which are not applied to certificates of \
+             authorities and of versions before 3",
+            anchor.subject().ascii()
+        ));
     }
-    let path_length = anchor.basic_constraints().and_then(|constraints| constraints.path_length);
-    if leaf.is_ca() && path_length == Some(0) {
-        return Err("the anchor may not issue certificates of authorities".into());
-    }
-    verify_signature(leaf, anchor, strength)
+    check_anchor(anchor, &[], rules)?;
+    verify_signature(leaf, anchor, rules.strength)
 }
 
 /// Verifies that `issuer` signed `certificate`.
-///
-/// # Errors
-/// Why it did not, or why its signature does not count.
-pub fn verify_signature(
+fn verify_signature(
     certificate: &Certificate,
     issuer: &Certificate,
     strength: Strength,
@@ -293,7 +393,7 @@ pub fn verify_signature(
         key,
         certificate.tbs_der(),
         certificate.signature(),
-        // The anchor's own key is trusted as it is.
+        // Keys are judged where they are certified, and the anchor's is trusted as it is.
         Strength { min_rsa_bits: 0, ..strength },
     )
     .map_err(|error| error.to_string())
@@ -338,158 +438,164 @@ fn borrow<'a>(anchor: &'a TrustAnchor<'static>) -> TrustAnchor<'a> {
 /// # Errors
 /// Why not.
 pub fn may_anchor(anchor: &Certificate, now: Timestamp) -> Result<(), String> {
-    if !anchor.in_force(now) {
-        let validity = anchor.validity();
-        return Err(format!(
-            "the trust anchor `{}` is in force from {} to {} only",
-            anchor.subject().ascii(),
-            validity.not_before,
-            validity.not_after
-        ));
-    }
+    must_be_in_force(anchor, now).map_err(|why| format!("the trust anchor {why}"))?;
+    let name = anchor.subject().ascii();
     if let Some(oid) = anchor.unknown_critical_extension() {
         return Err(format!(
-            "the trust anchor `{}` has the critical extension {oid}, which is not understood",
-            anchor.subject().ascii()
+            "the trust anchor `{name}` has the critical extension `{oid}`, which is not understood"
         ));
     }
     if anchor.version() == Version::V3 && !anchor.is_ca() {
+        return Err(format!("the trust anchor `{name}` is no certification authority"));
+    }
+    must_sign_certificates(anchor).map_err(|why| format!("the trust anchor {why}"))
+}
+
+/// What webpki does not look at in a certificate between leaf and anchor.
+fn check_intermediate(
+    intermediate: &Certificate,
+    rules: PathRules<'_>,
+    now: Timestamp,
+) -> Result<(), String> {
+    must_be_in_force(intermediate, now)?;
+    must_sign_certificates(intermediate)?;
+    must_serve_a_purpose(intermediate, rules)?;
+    let weak = |why| format!("`{}` is weak: {why}", intermediate.subject().ascii());
+    intermediate.public_key().check_strength(rules.strength).map_err(weak)?;
+    intermediate.signature_algorithm().check_strength(rules.strength).map_err(weak)
+}
+
+/// What the certificate of an anchor says about the path below it. That it may issue at all has been judged.
+fn check_anchor(
+    anchor: &Certificate,
+    intermediates: &[Arc<Certificate>],
+    rules: PathRules<'_>,
+) -> Result<(), String> {
+    must_serve_a_purpose(anchor, rules)?;
+    let limit = anchor.basic_constraints().and_then(|constraints| constraints.path_length);
+    // RFC 5280, section 4.2.1.9: certificates that bear their issuer's name do not count.
+    let levels = intermediates.iter().filter(|it| it.subject().der() != it.issuer().der()).count();
+    if limit.is_some_and(|limit| levels > limit) {
         return Err(format!(
-            "the trust anchor `{}` is no certification authority",
+            "the path is longer than the path length of the trust anchor `{}`",
             anchor.subject().ascii()
         ));
     }
-    may_sign_certificates(anchor)
+    Ok(())
 }
 
-fn may_sign_certificates(issuer: &Certificate) -> Result<(), String> {
+/// webpki applies constraints on e-mail addresses to subject alternative names alone. RFC 5280, section
+/// 4.2.1.10, would have them applied to addresses in subjects too, where none is an alternative name; a subject
+/// with one is refused here in any case.
+fn check_subjects(leaf: &Certificate, issuers: &[Arc<Certificate>]) -> Result<(), String> {
+    const EMAIL_ADDRESS: Oid<'_> =
+        Oid::new(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x01]);
+    let Some(highest) = issuers.iter().rposition(|issuer| issuer.constrains_email()) else {
+        return Ok(());
+    };
+    let below = issuers.iter().take(highest).map(AsRef::as_ref).chain([leaf]);
+    for certificate in below {
+        if certificate.subject().attributes_of(EMAIL_ADDRESS).next().is_some() {
+            return Err(format!(
+                "`{}` holds an e-mail address, and an issuer constrains those",
+                certificate.subject().ascii()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn must_be_in_force(certificate: &Certificate, now: Timestamp) -> Result<(), String> {
+    if certificate.in_force(now) {
+        return Ok(());
+    }
+    let validity = certificate.validity();
+    Err(format!(
+        "`{}` is in force from {} to {} only",
+        certificate.subject().ascii(),
+        validity.not_before,
+        validity.not_after
+    ))
+}
+
+fn must_sign_certificates(issuer: &Certificate) -> Result<(), String> {
     if issuer.key_usage().is_some_and(|usage| !usage.key_cert_sign) {
-        return Err(format!("`{}` may not sign certificates", issuer.subject().ascii()));
+        return Err(format!("`{}` has a key usage without keyCertSign", issuer.subject().ascii()));
     }
     Ok(())
 }
 
-/// The certificates of webpki's path above the leaf, issuer first.
-fn issuers_of(
-    path: &webpki::VerifiedPath<'_>,
-    anchors: &[&Arc<Anchor>],
-) -> Result<Vec<Arc<Certificate>>, String> {
-    let mut issuers = Vec::new();
-    for intermediate in path.intermediate_certificates() {
-        let certificate = Certificate::parse(&intermediate.der())
-            .map_err(|error| format!("an intermediate certificate is malformed: {error}"))?;
-        issuers.push(Arc::new(certificate));
+/// An authority that names purposes must name an accepted one, or any. The leaf's are judged elsewhere.
+fn must_serve_a_purpose(issuer: &Certificate, rules: PathRules<'_>) -> Result<(), String> {
+    const ANY: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
+    let (Some(accepted), Some(mut purposes)) =
+        (rules.extended_key_usage, issuer.extended_key_usage())
+    else {
+        return Ok(());
+    };
+    let is_accepted = |octets: &[u8]| octets == ANY || accepted.iter().any(|it| it == octets);
+    if purposes.any(|purpose| is_accepted(purpose.octets())) {
+        return Ok(());
     }
-    let anchor = anchors.iter().find(|anchor| {
-        anchor.trust_anchor.subject == path.anchor().subject
-            && anchor.trust_anchor.subject_public_key_info == path.anchor().subject_public_key_info
-            && anchor.trust_anchor.name_constraints == path.anchor().name_constraints
-    });
-    let anchor = anchor.ok_or("the path ends at no trust anchor")?;
-    issuers.push(Arc::clone(&anchor.certificate));
-    Ok(issuers)
+    Err(format!(
+        "`{}` issues for other purposes only (extended key usage)",
+        issuer.subject().ascii()
+    ))
 }
 
-/// What webpki does not look at in the certificates above the leaf.
-fn check_issuers(issuers: &[Arc<Certificate>], strength: Strength) -> Result<(), String> {
-    let Some((anchor, intermediates)) = issuers.split_last() else { return Ok(()) };
-    for intermediate in intermediates {
-        may_sign_certificates(intermediate)?;
-        let weak = |why| format!("`{}` is weak: {why}", intermediate.subject().ascii());
-        intermediate.public_key().check_strength(strength).map_err(weak)?;
-        intermediate.signature_algorithm().check_strength(strength).map_err(weak)?;
-    }
-    let path_length = anchor.basic_constraints().and_then(|constraints| constraints.path_length);
-    // RFC 5280, section 4.2.1.9: self-issued certificates do not count.
-    let levels = intermediates
-        .iter()
-        .filter(|certificate| certificate.subject().der() != certificate.issuer().der())
-        .count();
-    if path_length.is_some_and(|limit| levels > limit) {
-        return Err(format!("the path below `{}` is too long", anchor.subject().ascii()));
-    }
-    Ok(())
-}
+/// Leaves purposes to [`must_serve_a_purpose`], which knows the configuration's.
+struct AnyPurpose;
 
-/// The purposes of a path. The leaf's have been judged by `[certificate]`; an authority that names purposes
-/// must name an accepted one, or any.
-struct Purposes<'a> {
-    leaf: &'a Certificate,
-    rules: PathRules<'a>,
-}
-
-impl ExtendedKeyUsageValidator for Purposes<'_> {
-    fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        const ANY: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
-        let Some(accepted) = self.rules.extended_key_usage else { return Ok(()) };
-        let mut named = Vec::new();
-        for purpose in purposes {
-            named.push(purpose?.to_decoded_oid());
-        }
-        let is_accepted = |purpose: &Vec<usize>| {
-            accepted.iter().any(|octets| decoded(octets) == *purpose) || decoded(ANY) == *purpose
-        };
-        let of_leaf = || {
-            let leaf: Vec<_> = self
-                .leaf
-                .extended_key_usage()
-                .into_iter()
-                .flatten()
-                .map(|oid| decoded(oid.octets()))
-                .collect();
-            leaf == named
-        };
-        if named.is_empty() || named.iter().any(is_accepted) || of_leaf() {
-            return Ok(());
-        }
-        Err(webpki::Error::UnknownIssuer)
+impl ExtendedKeyUsageValidator for AnyPurpose {
+    fn validate(&self, _: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        Ok(())
     }
 }
 
-/// An identifier's arcs as webpki counts them: the first octet is two arcs.
-fn decoded(octets: &[u8]) -> Vec<usize> {
-    crate::der::Oid::new(octets)
-        .to_string()
-        .split('.')
-        .map(|arc| arc.parse().unwrap_or(usize::MAX))
-        .collect()
+/// The algorithms that webpki may use, those first that most certificates are signed with. The strength of keys
+/// is judged by [`check_intermediate`]; the anchor's own key is trusted as it is.
+fn algorithms(strength: Strength) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
+    if strength.allow_sha1 { ALGORITHMS } else { ALGORITHMS.get(1..).unwrap_or_default() }
 }
 
-/// The algorithms that webpki may use, those first that most certificates are signed with.
-fn algorithms(strength: Strength) -> Vec<&'static dyn SignatureVerificationAlgorithm> {
-    let mut algorithms = vec![
-        webpki::ring::ECDSA_P256_SHA256,
-        webpki::ring::RSA_PKCS1_2048_8192_SHA256,
-        webpki::ring::ECDSA_P384_SHA384,
-        webpki::ring::RSA_PKCS1_2048_8192_SHA384,
-        webpki::ring::RSA_PKCS1_2048_8192_SHA512,
-        webpki::ring::ED25519,
-        webpki::ring::ECDSA_P256_SHA384,
-        webpki::ring::ECDSA_P384_SHA256,
-        webpki::ring::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
-        webpki::ring::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
-        webpki::ring::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
-        webpki::ring::RSA_PKCS1_2048_8192_SHA256_ABSENT_PARAMS,
-        webpki::ring::RSA_PKCS1_2048_8192_SHA384_ABSENT_PARAMS,
-        webpki::ring::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS,
-    ];
-    if strength.min_rsa_bits < 2048 {
-        algorithms.extend([SHORT_RSA_SHA256, SHORT_RSA_SHA512]);
-    }
-    if strength.allow_sha1 {
-        algorithms.push(RSA_SHA1);
-    }
-    algorithms
-}
+static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
+    &Rsa {
+        // sha1WithRSAEncryption, NULL.
+        signature_alg_id: AlgorithmIdentifier::from_slice(&[
+            0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05, 0x05, 0x00,
+        ]),
+        verification: &ring::signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+    },
+    webpki::ring::ECDSA_P256_SHA256,
+    &Rsa {
+        signature_alg_id: alg_id::RSA_PKCS1_SHA256,
+        verification: &ring::signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+    },
+    webpki::ring::ECDSA_P384_SHA384,
+    webpki::ring::RSA_PKCS1_2048_8192_SHA384,
+    &Rsa {
+        signature_alg_id: alg_id::RSA_PKCS1_SHA512,
+        verification: &ring::signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
+    },
+    webpki::ring::ED25519,
+    webpki::ring::ECDSA_P256_SHA384,
+    webpki::ring::ECDSA_P384_SHA256,
+    webpki::ring::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
+    webpki::ring::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
+    webpki::ring::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
+    webpki::ring::RSA_PKCS1_2048_8192_SHA256_ABSENT_PARAMS,
+    webpki::ring::RSA_PKCS1_2048_8192_SHA384_ABSENT_PARAMS,
+    webpki::ring::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS,
+];
 
-/// What webpki leaves out on purpose, for configurations that ask for it.
+/// RSA with keys and digests that webpki leaves out on purpose, for configurations that ask for them.
 #[derive(Debug)]
-struct Legacy {
+struct Rsa {
     signature_alg_id: AlgorithmIdentifier,
     verification: &'static ring::signature::RsaParameters,
 }
 
-impl SignatureVerificationAlgorithm for Legacy {
+impl SignatureVerificationAlgorithm for Rsa {
     fn verify_signature(
         &self,
         public_key: &[u8],
@@ -509,19 +615,3 @@ impl SignatureVerificationAlgorithm for Legacy {
         self.signature_alg_id
     }
 }
-
-static SHORT_RSA_SHA256: &dyn SignatureVerificationAlgorithm = &Legacy {
-    signature_alg_id: alg_id::RSA_PKCS1_SHA256,
-    verification: &ring::signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-};
-static SHORT_RSA_SHA512: &dyn SignatureVerificationAlgorithm = &Legacy {
-    signature_alg_id: alg_id::RSA_PKCS1_SHA512,
-    verification: &ring::signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
-};
-static RSA_SHA1: &dyn SignatureVerificationAlgorithm = &Legacy {
-    // sha1WithRSAEncryption, NULL.
-    signature_alg_id: AlgorithmIdentifier::from_slice(&[
-        0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05, 0x05, 0x00,
-    ]),
-    verification: &ring::signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
-};

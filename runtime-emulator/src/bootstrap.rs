@@ -147,6 +147,27 @@ impl Bootstrap {
 
     /// Ends the process and waits for its end.
     pub fn kill(&mut self) -> Option<ExitStatus> {
+        self.ender().end()
+    }
+
+    /// What another thread can end the process with, also during an invocation.
+    #[must_use]
+    pub fn ender(&self) -> Ender {
+        Ender { endpoint: self.endpoint.clone(), child: Arc::clone(&self.child) }
+    }
+}
+
+/// Ends a process from another thread than the one that invokes it.
+#[derive(Debug, Clone)]
+pub struct Ender {
+    endpoint: Endpoint,
+    child: Arc<Mutex<Child>>,
+}
+
+impl Ender {
+    /// Ends the process and waits for its end; an invocation under way ends with
+    /// [`Outcome::Exited`].
+    pub fn end(&self) -> Option<ExitStatus> {
         let status = {
             let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
             // Refused only where it has ended by itself.

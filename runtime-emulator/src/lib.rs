@@ -35,6 +35,6 @@ mod http;
 mod launch;
 mod outcome;
 
-pub use bootstrap::Bootstrap;
+pub use bootstrap::{Bootstrap, Ender};
 pub use launch::{Launch, LogLine, LogStream};
 pub use outcome::{Invocation, Outcome};

@@ -29,8 +29,25 @@ pub(super) struct Facts(RefCell<HashMap<[u8; 32], Remembered>>);
 #[derive(Debug)]
 struct Remembered {
     certificate: Arc<Certificate>,
-    /// The path, and the store that it was verified against.
-    path: Option<(Arc<TrustStore>, Arc<VerifiedPath>)>,
+    path: Option<KnownPath>,
+}
+
+/// A path, and what it was found in.
+#[derive(Debug)]
+struct KnownPath {
+    store: Arc<TrustStore>,
+    /// The fingerprints of the certificates that came with the leaf. A call must come to the same whatever calls were
+    /// before it, so another call's certificates are not made use of.
+    others: Vec<[u8; 32]>,
+    path: Arc<VerifiedPath>,
+}
+
+impl KnownPath {
+    fn serves(&self, others: &[Certificate], store: &Arc<TrustStore>, now: Timestamp) -> bool {
+        Arc::ptr_eq(&self.store, store)
+            && self.others.iter().eq(others.iter().map(Certificate::fingerprint))
+            && self.path.issuers().iter().all(|issuer| issuer.in_force(now))
+    }
 }
 
 impl Facts {
@@ -51,8 +68,8 @@ impl Facts {
         Ok(certificate)
     }
 
-    /// A path for the certificate. One that was verified before serves while its authorities are in force;
-    /// else another is looked for.
+    /// A path for the certificate. One that was verified before serves while its authorities are in force, for a call
+    /// with the same certificates; else another is looked for.
     pub(super) fn path(
         &self,
         leaf: &Certificate,
@@ -61,16 +78,18 @@ impl Facts {
         rules: PathRules<'_>,
         now: Timestamp,
     ) -> Result<Arc<VerifiedPath>, Denial> {
-        if let Some(Remembered { path: Some((verified_against, path)), .. }) =
-            self.0.borrow().get(leaf.fingerprint())
-            && Arc::ptr_eq(verified_against, store)
-            && path.issuers().iter().all(|issuer| issuer.in_force(now))
+        if let Some(Remembered { path: Some(known), .. }) = self.0.borrow().get(leaf.fingerprint())
+            && known.serves(others, store, now)
         {
-            return Ok(Arc::clone(path));
+            return Ok(Arc::clone(&known.path));
         }
         let path = Arc::new(store.verify(leaf, others, rules, now)?);
         if let Some(remembered) = self.0.borrow_mut().get_mut(leaf.fingerprint()) {
-            remembered.path = Some((Arc::clone(store), Arc::clone(&path)));
+            remembered.path = Some(KnownPath {
+                store: Arc::clone(store),
+                others: others.iter().map(|other| *other.fingerprint()).collect(),
+                path: Arc::clone(&path),
+            });
         }
         Ok(path)
     }

@@ -16,6 +16,7 @@ use crate::{
         Faults, Finding,
         configuration::{self, Configuration, OnUnknown, RevocationDepth, RevocationMethod},
         document::Document,
+        fault::NamedSource,
         location::{DocumentLocation, locate},
     },
     revocation::crl,
@@ -67,13 +68,40 @@ impl Loader<'_> {
         let exists = |path: &Path| path.exists();
         let location = locate(config, self.environment, &exists)?;
         let text = self.document(&location).await?;
-        let configuration = Configuration::parse(Document {
+        let (configuration, named) = Configuration::parse_naming(Document {
             name: &location.name(),
             text: &text,
             base: &location.base(),
             environment: self.environment,
-        })?;
-        self.build(configuration, &location.name()).await
+        });
+        match configuration {
+            Ok(configuration) => self.build(configuration, &location.name(), named).await,
+            Err(faults) => Err(self.unreadable_too(faults, &location.name(), named).await),
+        }
+    }
+
+    /// The faults of a document, and the files that it names and that can't be read: so that all of them are told at
+    /// once.
+    async fn unreadable_too(
+        &self,
+        faults: Faults,
+        document: &str,
+        named: Vec<NamedSource>,
+    ) -> Faults {
+        let mut found = Found { document, named, faults: faults.0, notices: Vec::new() };
+        let schedule = Schedule {
+            refresh: std::time::Duration::MAX,
+            timeout: configuration::Freshness::default().timeout,
+        };
+        for NamedSource { source, path, .. } in found.named.clone() {
+            if let Source::File(_) = source
+                && let Err(why) = self.fetch(&source, Use::Document, usize::MAX, schedule).await
+            {
+                found.missing(Target::Source(&source), &path, why);
+            }
+        }
+        found.faults.sort_by_key(|fault| fault.position);
+        Faults(found.faults)
     }
 
     async fn document(&self, location: &DocumentLocation) -> Result<String, Faults> {
@@ -118,9 +146,10 @@ impl Loader<'_> {
         self,
         configuration: Configuration,
         document: &str,
+        named: Vec<NamedSource>,
     ) -> Result<(Authorizer, Vec<Notice>), LoadFault> {
-        let mut found =
-            Found { document, faults: Vec::new(), notices: configuration.warnings.clone() };
+        let notices = configuration.warnings.clone();
+        let mut found = Found { document, named, faults: Vec::new(), notices };
         let schedule = Schedule {
             refresh: configuration.freshness.refresh,
             timeout: configuration.freshness.timeout,
@@ -188,6 +217,7 @@ impl Loader<'_> {
         for source in &identity.key {
             match self.fetch(source, Use::SigningKey, MAX_KEY_BYTES, schedule).await {
                 Ok(bytes) => documents.push(bytes),
+                // Without its keys no identity token can be made, wherever they come from.
                 Err(why) => found.fault(PATH, why),
             }
         }
@@ -214,6 +244,7 @@ impl Loader<'_> {
 /// What was found on the way to an authorizer.
 struct Found<'a> {
     document: &'a str,
+    named: Vec<NamedSource>,
     faults: Vec<Finding>,
     notices: Vec<Finding>,
 }
@@ -227,12 +258,16 @@ impl Found<'_> {
         self.notices.push(finding(self.document, path, rule));
     }
 
-    /// What could not be had: a fault of a file, a notice of the network.
+    /// What could not be had: a fault of a file, a notice of the network. `path` is the section, for sources that no
+    /// document names.
     fn missing(&mut self, target: Target<'_>, path: &str, why: impl Into<String>) {
-        match target {
-            Target::Source(source) if !source.is_remote() => self.fault(path, why),
-            _ => self.notice(path, why),
+        let Target::Source(source) = target else { return self.notice(path, why) };
+        let mut finding = finding(self.document, path, why);
+        if let Some(named) = self.named.iter().find(|named| named.source == *source) {
+            finding.position = Some(named.position);
+            finding.path.clone_from(&named.path);
         }
+        if source.is_remote() { self.notices.push(finding) } else { self.faults.push(finding) }
     }
 }
 

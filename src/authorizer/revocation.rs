@@ -14,9 +14,13 @@ use crate::{
     revocation::{
         Status,
         crl::{self, CrlStore, Issuer, Subject, Verdict, distribution_points},
+        ocsp,
     },
     signature::Strength,
-    source::{AllowedHosts, Call, Endpoint, Loaded, Refreshed, Schedule, Source, Target, Use},
+    source::{
+        AllowedHosts, Ask, Call, Endpoint, Fetched, Loaded, Post, Refreshed, Schedule, Source,
+        Target, Use,
+    },
     timestamp::Timestamp,
     trust::{TrustStore, VerifiedPath},
 };
@@ -27,6 +31,14 @@ const MAX_LIST_BYTES: usize = 96 * 1024 * 1024;
 const MAX_POINTS: usize = 64;
 /// How many places of one certificate are asked for a list.
 const MAX_POINTS_OF_ONE: usize = 4;
+/// How many answers of responders are kept. Each takes a kilobyte or two.
+const MAX_ANSWERS: usize = 512;
+/// How many responders of one certificate are asked.
+const MAX_RESPONDERS: usize = 2;
+/// The longest URL that a question is put into; longer ones are posted (RFC 5019, section 5).
+const MAX_GET_BYTES: usize = 255;
+/// Seconds for which a responder that gave no good answer about a certificate is left in peace.
+const PEACE: i64 = 10;
 
 /// A way to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +88,18 @@ pub(super) struct RevocationChecker {
     store: RefCell<CrlStore>,
     lists: Vec<List>,
     points: RefCell<HashMap<String, Rc<List>>>,
+    answers: RefCell<HashMap<Asked, Answered>>,
+}
+
+/// A certificate that responders are asked about: the key of its issuer, and its serial number.
+type Asked = ([u8; 32], Box<[u8]>);
+
+/// What came of asking, and when.
+#[derive(Debug)]
+struct Answered {
+    at: Timestamp,
+    source: String,
+    outcome: Result<ocsp::Answer, Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -101,6 +125,7 @@ impl RevocationChecker {
             lists: lists.collect(),
             store: RefCell::default(),
             points: RefCell::default(),
+            answers: RefCell::default(),
             settings,
         }
     }
@@ -171,7 +196,7 @@ impl RevocationChecker {
         for method in &self.settings.methods {
             let status = match method {
                 Method::Crl => self.status_by_lists(subject, issuer, trust, call).await,
-                Method::Ocsp => Status::Unknown(Evidence::default()),
+                Method::Ocsp => self.status_by_responder(subject, issuer, call).await,
             };
             match status {
                 Status::Unknown(evidence) => unknown.extend(evidence),
@@ -296,12 +321,184 @@ impl RevocationChecker {
         }
     }
 
+    async fn status_by_responder(
+        &self,
+        subject: &Certificate,
+        issuer: &Certificate,
+        call: Call<'_>,
+    ) -> Status {
+        let serial_number = subject.serial_number().magnitude().into();
+        let asked: Asked = (*issuer.public_key_fingerprint(), serial_number);
+        let due = self.answers.borrow().get(&asked).is_none_or(|known| known.is_due(call.now));
+        if due {
+            let answered = self.ask_responders(subject, issuer, call).await;
+            let mut answers = self.answers.borrow_mut();
+            if answers.len() >= MAX_ANSWERS {
+                answers.retain(|_, known| !known.is_due(call.now));
+            }
+            if answers.len() >= MAX_ANSWERS {
+                answers.clear();
+            }
+            answers.insert(asked.clone(), answered);
+        }
+        let answers = self.answers.borrow();
+        answers.get(&asked).map_or_else(
+            || Status::Unknown(Evidence::default()),
+            |known| known.status(self.settings.clock_skew, call.now),
+        )
+    }
+
+    /// Asks the configured responder, or those that the certificate names, until one gives an answer that counts.
+    async fn ask_responders(
+        &self,
+        subject: &Certificate,
+        issuer: &Certificate,
+        call: Call<'_>,
+    ) -> Answered {
+        let mut failures = Vec::new();
+        for endpoint in self.responders(subject, &mut failures) {
+            let source = endpoint.to_string();
+            match self.ask_responder(&endpoint, subject, issuer, call).await {
+                Ok(answer) => return Answered { at: call.now, source, outcome: Ok(answer) },
+                Err(why) => failures.push(format!("{source}: {why}")),
+            }
+        }
+        if failures.is_empty() {
+            failures.push("no responder is configured, and the certificate names none".to_owned());
+        }
+        Answered { at: call.now, source: String::new(), outcome: Err(failures) }
+    }
+
+    fn responders(&self, subject: &Certificate, failures: &mut Vec<String>) -> Vec<Endpoint> {
+        if let Some(responder) = &self.settings.responder {
+            return vec![responder.clone()];
+        }
+        let named = match subject.authority_information_access().map(ocsp::responders) {
+            None => Vec::new(),
+            Some(Ok(named)) => named,
+            Some(Err(error)) => {
+                failures.push(format!("the authority information access is malformed: {error}"));
+                Vec::new()
+            }
+        };
+        let mut endpoints = Vec::new();
+        for uri in named.into_iter().take(MAX_RESPONDERS) {
+            match self.settings.allowed_hosts.admit(uri) {
+                Ok(endpoint) => endpoints.push(endpoint),
+                Err(fault) => failures.push(format!("{uri}: {fault}")),
+            }
+        }
+        endpoints
+    }
+
+    /// Puts the question into the URL where it fits, so that caches on the way can answer; else posts it.
+    async fn ask_responder(
+        &self,
+        endpoint: &Endpoint,
+        subject: &Certificate,
+        issuer: &Certificate,
+        call: Call<'_>,
+    ) -> Result<ocsp::Answer, String> {
+        let question = ocsp::Question::new(subject, issuer);
+        let timeout = self.settings.schedule.timeout;
+        let limit = ocsp::MAX_ANSWER_BYTES;
+        let short = endpoint
+            .step(&question.to_path_segment())
+            .filter(|step| step.to_string().len() <= MAX_GET_BYTES);
+        let got = match &short {
+            Some(step) => {
+                let ask = Ask {
+                    target: Target::Endpoint(step),
+                    used_as: Use::Responder,
+                    validator: None,
+                    limit,
+                    timeout,
+                    budget: call.budget,
+                };
+                match call.fetcher.fetch(ask).await {
+                    Ok(Fetched::New { bytes, .. }) => Some(bytes),
+                    // Some responders take questions by POST alone.
+                    Ok(Fetched::NotModified) | Err(_) => None,
+                }
+            }
+            None => None,
+        };
+        let response = match got {
+            Some(response) => response,
+            None => {
+                let post = Post {
+                    endpoint,
+                    content_type: "application/ocsp-request",
+                    body: &question.to_der(),
+                    limit,
+                    timeout,
+                    budget: call.budget,
+                };
+                call.fetcher.post(post).await.map_err(|error| error.to_string())?
+            }
+        };
+        let answer = ocsp::Answer::verify(&response, question, self.settings.strength)
+            .map_err(|obstacle| obstacle.to_string())?;
+        match answer.verdict(self.settings.clock_skew, call.now) {
+            ocsp::Verdict::Unknown(obstacle, _) => Err(obstacle.to_string()),
+            ocsp::Verdict::NotRevoked(_) | ocsp::Verdict::Revoked { .. } => Ok(answer),
+        }
+    }
+
     /// Seconds since the source last said that its copy is current.
     fn age(&self, label: &str, now: Timestamp) -> Option<i64> {
         let configured = self.lists.iter().find(|list| list.label == label);
         match configured {
             Some(list) => list.refreshed.known().age(now),
             None => self.points.borrow().get(label)?.refreshed.known().age(now),
+        }
+    }
+}
+
+impl Answered {
+    /// Whether it is time to ask again.
+    fn is_due(&self, now: Timestamp) -> bool {
+        let age = now.since(self.at);
+        match &self.outcome {
+            Ok(answer) => age < 0 || now > answer.serves_until(),
+            Err(_) => !(0..PEACE).contains(&age),
+        }
+    }
+
+    fn status(&self, clock_skew: i64, now: Timestamp) -> Status {
+        let mut evidence = Evidence::default();
+        let answer = match &self.outcome {
+            Ok(answer) => answer,
+            Err(failures) => {
+                failures.iter().for_each(|failure| evidence.add("ocsp", failure));
+                return Status::Unknown(evidence);
+            }
+        };
+        evidence.add("source", &self.source);
+        evidence.add("source_age_seconds", now.since(self.at));
+        let rests_on = |evidence: &mut Evidence, answer: &ocsp::Evidence| {
+            evidence.add("signer", &answer.signer);
+            evidence.add("this_update", answer.this_update);
+            if let Some(next_update) = answer.next_update {
+                evidence.add("next_update", next_update);
+            }
+        };
+        match answer.verdict(clock_skew, now) {
+            ocsp::Verdict::NotRevoked(answer) => {
+                rests_on(&mut evidence, &answer);
+                Status::NotRevoked(evidence)
+            }
+            ocsp::Verdict::Revoked { at, reason, evidence: answer } => {
+                evidence.add("revoked_at", at);
+                evidence.add("revocation_reason", reason);
+                rests_on(&mut evidence, &answer);
+                Status::Revoked(evidence)
+            }
+            ocsp::Verdict::Unknown(obstacle, answer) => {
+                evidence.add("ocsp", obstacle);
+                rests_on(&mut evidence, &answer);
+                Status::Unknown(evidence)
+            }
         }
     }
 }

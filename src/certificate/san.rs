@@ -91,8 +91,8 @@ impl SubjectAlternativeNames {
         self.texts(NameKind::Dns)
     }
 
-    /// The well-formed `uniformResourceIdentifier`s: a scheme, a colon and
-    /// characters that RFC 3986 allows.
+    /// The well-formed `uniformResourceIdentifier`s: a scheme, a colon, characters
+    /// that RFC 3986 allows, and no `.` or `..` as a segment of the path.
     pub fn uri(&self) -> impl Iterator<Item = &str> {
         self.texts(NameKind::Uri)
     }
@@ -162,7 +162,8 @@ fn address(octets: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(octets).ok().map(IpAddr::from)
 }
 
-fn is_dns_name(octets: &[u8]) -> bool {
+/// Whether text is a `dNSName` that conditions look at.
+pub(crate) fn is_dns_name(octets: &[u8]) -> bool {
     let labels = octets.strip_prefix(b"*.").unwrap_or(octets);
     let label = |label: &[u8]| {
         (1..=63).contains(&label.len())
@@ -171,16 +172,27 @@ fn is_dns_name(octets: &[u8]) -> bool {
     octets.len() <= 253 && labels.split(|&byte| byte == b'.').all(label)
 }
 
-fn is_uri(octets: &[u8]) -> bool {
+/// Whether text is a `uniformResourceIdentifier` that conditions look at.
+pub(crate) fn is_uri(octets: &[u8]) -> bool {
     let mut parts = octets.splitn(2, |&byte| byte == b':');
     let (Some(scheme), Some(rest)) = (parts.next(), parts.next()) else { return false };
     scheme.first().is_some_and(u8::is_ascii_alphabetic)
         && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
         && !rest.is_empty()
+        && !has_dot_segments(rest)
         && rest.iter().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(byte))
 }
 
-fn is_email(octets: &[u8]) -> bool {
+/// Whether a path goes up or stays (RFC 3986, section 5.2.4), possibly percent-encoded: to a reader that resolves
+/// them, such a URI names another place than its text says.
+fn has_dot_segments(rest: &[u8]) -> bool {
+    let path = rest.split(|byte| b"?#".contains(byte)).next().unwrap_or_default();
+    let text = String::from_utf8_lossy(path).to_ascii_lowercase().replace("%2e", ".");
+    text.split('/').any(|segment| segment == "." || segment == "..")
+}
+
+/// Whether text is an `rfc822Name` that conditions look at.
+pub(crate) fn is_email(octets: &[u8]) -> bool {
     let mut parts = octets.split(|&byte| byte == b'@');
     let (Some(local), Some(host), None) = (parts.next(), parts.next(), parts.next()) else {
         return false;

@@ -1,7 +1,401 @@
-//! `explain`: what happened to a certificate, for a person.
+//! `explain`: what happened to a certificate, check by check, for a person.
 
-use super::{Arguments, Exit, Terminal};
+use std::fmt::Write as _;
 
-pub(super) async fn explain(_arguments: &Arguments, terminal: &mut Terminal<'_>) -> Exit {
-    terminal.complain("not yet")
+use serde_json::Value;
+
+use crate::{
+    answer::context::hex,
+    authorizer::{Authorized, Authorizer},
+    certificate::{Certificate, pem},
+    decide::Decision,
+    decision::{Denial, Reason},
+    event::{Request, presented::Presented},
+    policy::{Client, Comparison, Subject, configuration::ExtendedKeyUsage},
+    timestamp::Timestamp,
+};
+
+use super::{Arguments, Exit, Terminal, refuse};
+
+/// The stage that routes are explained for where there is no event.
+const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:api/stage";
+
+pub(super) async fn explain(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Exit {
+    if let Err(why) = refuse(arguments, "explain", &[]) {
+        return terminal.complain(&why);
+    }
+    let (path, of_event) = match (&arguments.operand, &arguments.event) {
+        (Some(certificate), None) => (certificate, false),
+        (None, Some(event)) if arguments.route.is_none() => (event, true),
+        (None, Some(_)) => {
+            return terminal.complain("the route of an event is its ARN's: no --route");
+        }
+        _ => return terminal.complain("`explain` needs a certificate, or --event and an event"),
+    };
+    let (authorizer, _) = match terminal.load(arguments).await {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let bytes = match terminal.read(path) {
+        Ok(bytes) => bytes,
+        Err(exit) => return exit,
+    };
+    let now = terminal.now(arguments);
+    let mut report = Report { text: String::new(), colour: terminal.colour };
+    let mut exit = Exit::NoDecision;
+    let see = |request: &Request<'_>, authorized: &Authorized<'_>| {
+        let story = Story {
+            authorizer: &authorizer,
+            decision: &authorized.decision,
+            route: match (of_event, &arguments.route) {
+                (false, None) => None,
+                _ => Some((request.arn.method(), request.arn.path())),
+            },
+            of_event,
+            now,
+        };
+        exit = story.tell(&mut report, authorized);
+    };
+    let told = if of_event {
+        authorizer.authorize(&bytes, now, see).await
+    } else {
+        let text = String::from_utf8_lossy(&bytes);
+        let (method, path) = arguments.route.clone().unwrap_or(("GET".into(), "/".into()));
+        let event = serde_json::json!({
+            "type": "REQUEST",
+            "methodArn": format!("{STAGE}/{method}{path}"),
+            "requestContext": {},
+        });
+        let event = event.to_string();
+        match Request::parse(event.as_bytes()) {
+            Ok(request) => authorizer.judge(&request, presented(&text), now, see).await,
+            Err(fault) => Err(fault.into()),
+        }
+    };
+    match told {
+        Ok(_) => terminal.print(&report.text, exit),
+        Err(fault) => terminal.complain(&fault.to_string()),
+    }
+}
+
+/// The certificates of a PEM file: the client's own first.
+fn presented(text: &str) -> Result<Presented, Denial> {
+    let mut ders = pem::certificates(text)
+        .map_err(|error| Denial::new(Reason::MalformedCertificate).with("rule", error))?
+        .into_iter();
+    let leaf = ders.next().unwrap_or_default();
+    Ok(Presented { leaf, others: ders.collect(), assertions: None })
+}
+
+/// What is told of one decision.
+struct Story<'a> {
+    authorizer: &'a Authorizer,
+    decision: &'a Decision<'a>,
+    route: Option<(&'a str, &'a str)>,
+    of_event: bool,
+    now: Timestamp,
+}
+
+/// A check, the reasons that it denies with, and what to say of it when it passed.
+struct Check {
+    name: &'static str,
+    reasons: &'static [Reason],
+    passed: String,
+    /// Whether it was made at all: a check that is not configured passes nobody and denies nobody.
+    made: bool,
+}
+
+impl Story<'_> {
+    fn tell(&self, report: &mut Report, authorized: &Authorized<'_>) -> Exit {
+        if let Some(certificate) = self.decision.certificate() {
+            tell_certificate(report, certificate);
+        }
+        report.field("decided for", &self.now.to_string());
+        report.line("");
+        let denial = self.denial();
+        self.tell_checks(report, denial);
+        self.tell_client(report);
+        if let (Some(_), Ok(answer)) = (self.decision.grant(), &authorized.answer) {
+            tell_context(report, answer.json());
+        }
+        report.line("");
+        match denial {
+            None => {
+                let route = match self.route {
+                    Some((method, path)) => format!("{method} {path}"),
+                    None => "the routes above".to_owned(),
+                };
+                report.verdict(true, &format!("Allow: {route}"));
+                Exit::Allow
+            }
+            Some(denial) => {
+                let reason = denial.reason;
+                report.verdict(false, &format!("Deny: {reason}. {}", reason.description()));
+                Exit::Deny
+            }
+        }
+    }
+
+    /// The denial, unless it is about a route that nobody asked for.
+    fn denial(&self) -> Option<&Denial> {
+        self.decision
+            .denial()
+            .filter(|denial| self.route.is_some() || denial.reason != Reason::RouteNotAllowed)
+    }
+
+    fn tell_checks(&self, report: &mut Report, denial: Option<&Denial>) {
+        let checks = self.checks();
+        let failed = denial.and_then(|denial| {
+            checks.iter().position(|check| check.reasons.contains(&denial.reason))
+        });
+        for (position, check) in checks.iter().enumerate() {
+            let (mark, text) = match failed {
+                Some(failed) if position == failed => (Mark::Failed, String::new()),
+                Some(failed) if position > failed => (Mark::NotReached, String::new()),
+                _ if check.made => (Mark::Passed, check.passed.clone()),
+                _ => (Mark::NotMade, check.passed.clone()),
+            };
+            match (mark, denial) {
+                (Mark::Failed, Some(denial)) => {
+                    report.check(mark, check.name, denial.reason.code());
+                    for (key, value) in denial.evidence.iter() {
+                        report.evidence(key, value);
+                    }
+                }
+                _ => report.check(mark, check.name, &text),
+            }
+        }
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        use Reason as R;
+        let configuration = self.authorizer.configuration();
+        let certificate = self.decision.certificate();
+        let of = |tell: fn(&Certificate) -> String| certificate.map(tell).unwrap_or_default();
+        let check = |name, reasons, passed: String| Check { name, reasons, passed, made: true };
+        let not_made = |name, reasons, why: &str| {
+            let passed = why.to_owned();
+            Check { name, reasons, passed, made: false }
+        };
+        let way_in: &[Reason] = &[R::UntrustedPath];
+        let mut checks = vec![
+            match (self.of_event, configuration.presentation.kind()) {
+                (false, _) => not_made("way in", way_in, "no event was given"),
+                (true, "api-gateway") => not_made("way in", way_in, "API Gateway itself"),
+                (true, kind) => check("way in", way_in, kind.to_owned()),
+            },
+            check(
+                "certificate",
+                &[R::NoClientCertificate, R::MalformedCertificate, R::HeaderMismatch],
+                "read".to_owned(),
+            ),
+        ];
+        checks.push(match &configuration.deny_list {
+            None => not_made("deny list", &[R::DenyListed], "none is configured"),
+            Some(list) => check("deny list", &[R::DenyListed], format!("not on {list}")),
+        });
+        checks.push(check(
+            "validity",
+            &[R::CertificateNotYetValid, R::CertificateExpired, R::ValidityTooLong],
+            of(|it| format!("{} to {}", it.validity().not_before, it.validity().not_after)),
+        ));
+        checks.push(check(
+            "no authority's",
+            &[R::CertificateIsCa],
+            of(|it| if it.is_ca() { "an authority's, but pinned" } else { "" }.to_owned()),
+        ));
+        checks.push(check(
+            "key usage",
+            &[R::KeyUsage],
+            of(|it| match it.key_usage() {
+                None => "not restricted".to_owned(),
+                Some(_) => "for signatures or key agreement".to_owned(),
+            }),
+        ));
+        let purposes = of(|it| match it.extended_key_usage() {
+            None => "not restricted".to_owned(),
+            Some(purposes) => purposes.map(|oid| oid.to_string()).collect::<Vec<_>>().join(", "),
+        });
+        checks.push(match configuration.certificate.extended_key_usage {
+            ExtendedKeyUsage::Any => {
+                not_made("extended key usage", &[R::ExtendedKeyUsage], "any is accepted")
+            }
+            ExtendedKeyUsage::OneOf(_) => {
+                check("extended key usage", &[R::ExtendedKeyUsage], purposes)
+            }
+        });
+        checks.push(check("critical extensions", &[R::UnknownCriticalExtension], String::new()));
+        checks.push(check("key", &[R::WeakKey], of(|it| it.public_key().to_string())));
+        checks.push(check(
+            "signature",
+            &[R::WeakSignature],
+            of(|it| it.signature_algorithm().to_string()),
+        ));
+        checks.push(match &configuration.trust {
+            None => not_made("path", &[R::UntrustedChain], "no anchors: left to the gateway"),
+            Some(_) => check("path", &[R::UntrustedChain], "to a trust anchor".to_owned()),
+        });
+        let token: &[Reason] =
+            &[R::TokenMissing, R::TokenInvalid, R::TokenExpired, R::TokenNotBound, R::TokenScope];
+        checks.push(match &configuration.token {
+            None => not_made("token", token, "none is configured"),
+            Some(it) => check("token", token, format!("of {}", it.issuer)),
+        });
+        checks.push(check(
+            "client",
+            &[R::NoClientMatched],
+            self.decision.client().map(|client| client.id.clone()).unwrap_or_default(),
+        ));
+        let revocation: &[Reason] = &[R::Revoked, R::RevocationUnknown];
+        checks.push(match &configuration.revocation {
+            None => not_made("revocation", revocation, "not configured"),
+            Some(_) => {
+                let notes = self.decision.grant().map(|grant| grant.notes());
+                let unknown =
+                    notes.is_some_and(|notes| notes.iter().any(|(key, _)| key == "revocation"));
+                let text = if unknown { "unknown, dangerously allowed" } else { "not revoked" };
+                check("revocation", revocation, text.to_owned())
+            }
+        });
+        checks.push(match self.route {
+            None => not_made("route", &[R::RouteNotAllowed], "none was asked for"),
+            Some((method, path)) => {
+                check("route", &[R::RouteNotAllowed], format!("{method} {path}"))
+            }
+        });
+        checks.push(check("size of the answer", &[R::IdentityTooLarge], String::new()));
+        checks
+    }
+
+    fn tell_client(&self, report: &mut Report) {
+        let Some(certificate) = self.decision.certificate() else { return };
+        let subject = Subject { certificate, issuer_public_key: None, claims: None };
+        match self.decision.client() {
+            Some(client) => {
+                report.line("");
+                report.field("client", &format!("{} (line {})", client.id, client.line));
+                for pattern in client.routes.allow() {
+                    report.field("  allow", &pattern.to_string());
+                }
+                for pattern in client.routes.deny() {
+                    report.field("  deny", &pattern.to_string());
+                }
+            }
+            None if self
+                .decision
+                .denial()
+                .is_some_and(|it| it.reason == Reason::NoClientMatched) =>
+            {
+                self.tell_nearest(report, &subject);
+            }
+            None => {}
+        }
+    }
+
+    fn tell_nearest(&self, report: &mut Report, subject: &Subject<'_>) {
+        report.line("");
+        let Some((client, comparisons)) = self.authorizer.configuration().policy.nearest(subject)
+        else {
+            report.field("client", "the configuration has no [[client]], so nobody is allowed");
+            return;
+        };
+        let met = comparisons.iter().filter(|comparison| comparison.holds).count();
+        report.field(
+            "nearest",
+            &format!(
+                "{} (line {}): {met} of {} conditions hold",
+                client.id,
+                client.line,
+                comparisons.len()
+            ),
+        );
+        tell_comparisons(report, client, &comparisons);
+    }
+}
+
+fn tell_certificate(report: &mut Report, certificate: &Certificate) {
+    report.field("certificate", certificate.subject().ascii());
+    report.field("issued by", certificate.issuer().ascii());
+    report.field("serial", &certificate.serial_number().to_string());
+    report.field("sha256", &hex(certificate.fingerprint()));
+    report.field("key sha256", &hex(certificate.public_key_fingerprint()));
+}
+
+fn tell_comparisons(report: &mut Report, _client: &Client, comparisons: &[Comparison]) {
+    for comparison in comparisons {
+        let mark = if comparison.holds { Mark::Passed } else { Mark::Failed };
+        report.check(mark, &comparison.condition, &format!("wanted {}", comparison.expected));
+        let found = if comparison.found.is_empty() {
+            "nothing of the kind".to_owned()
+        } else {
+            comparison.found.join(", ")
+        };
+        report.evidence("found", &found);
+    }
+}
+
+/// Every context value of an answer, secrets masked.
+fn tell_context(report: &mut Report, answer: &str) {
+    let Ok(answer) = serde_json::from_str::<Value>(answer) else { return };
+    report.line("");
+    report.line("context for the backend");
+    for (key, value) in answer.get("context").and_then(Value::as_object).into_iter().flatten() {
+        let value = match key.as_str() {
+            "identityToken" => "(a signed token, not shown)",
+            _ => value.as_str().unwrap_or_default(),
+        };
+        report.field(&format!("  {key}"), value);
+    }
+    if answer.get("usageIdentifierKey").is_some() {
+        report.field("  usageIdentifierKey", "(an API key, not shown)");
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Mark {
+    Passed,
+    Failed,
+    NotMade,
+    NotReached,
+}
+
+/// Text for a terminal: colour only where it understands it, and the words say the same without.
+struct Report {
+    text: String,
+    colour: bool,
+}
+
+impl Report {
+    fn line(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    fn field(&mut self, name: &str, value: &str) {
+        let _ = writeln!(self.text, "{name:<24}{value}");
+    }
+
+    fn check(&mut self, mark: Mark, name: &str, text: &str) {
+        let (word, colour) = match mark {
+            Mark::Passed => ("passed", "32"),
+            Mark::Failed => ("FAILED", "31"),
+            Mark::NotMade => ("not checked", "33"),
+            Mark::NotReached => ("not reached", "2"),
+        };
+        let word = self.paint(&format!("{word:<12}"), colour);
+        self.line(format!("  {word}{name:<22}{text}").trim_end());
+    }
+
+    fn evidence(&mut self, key: &str, value: &str) {
+        let _ = writeln!(self.text, "{:36}{key} = {value}", "");
+    }
+
+    fn verdict(&mut self, allow: bool, text: &str) {
+        let text = self.paint(text, if allow { "1;32" } else { "1;31" });
+        self.line(&text);
+    }
+
+    fn paint(&self, text: &str, code: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
 }

@@ -27,7 +27,7 @@ impl InvokeArn {
         let mut part = || parts.next().unwrap_or_default();
         let (arn, partition, service) = (part(), part(), part());
         if arn != "arn" || !partition.starts_with("aws") || service != "execute-api" {
-            return Err(fault("does not begin with `arn:aws…:execute-api:`"));
+            return Err(fault("does not begin with `arn:aws...:execute-api:`"));
         }
         let (region, account, resource) = (part(), part(), part());
         let mut segments = resource.splitn(4, '/');

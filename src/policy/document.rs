@@ -1,6 +1,6 @@
 //! The document: from TOML text to a valid [`Configuration`], or to every fault in it.
 //!
-//! The text becomes a tree whose values know their places ([`tree`]), and each section is read from the tree by
+//! The text becomes a tree whose values know their places (`tree`), and each section is read from the tree by
 //! one function. Serde is not used: it stops at the first error, and loses keys and places in untagged values.
 //! Rules that take several sections, or a section and the environment, stand in the function of the section
 //! that they could make invalid.
@@ -11,7 +11,7 @@
 mod client;
 mod tree;
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use toml::de::DeTable;
 
@@ -30,7 +30,7 @@ use super::{
         Revocation, RevocationDepth, RevocationMethod, Token, TokenAlgorithm, Trust,
         Unauthenticated,
     },
-    fault::Faults,
+    fault::{Faults, NamedSource},
     location::in_lambda,
 };
 use client::Surroundings;
@@ -60,6 +60,12 @@ impl Configuration {
     /// # Errors
     /// Every fault in it. Where the text is no TOML, its syntax errors alone.
     pub fn parse(document: Document<'_>) -> Result<Self, Faults> {
+        Self::parse_naming(document).0
+    }
+
+    /// As [`Configuration::parse`], with every source that the document names, whether or not it has faults.
+    pub fn parse_naming(document: Document<'_>) -> (Result<Self, Faults>, Vec<NamedSource>) {
+        let named = RefCell::default();
         let findings = Findings::new(document.name, document.text);
         let (root, errors) = DeTable::parse_recoverable(document.text);
         for error in &errors {
@@ -71,6 +77,7 @@ impl Configuration {
             let reader = Reader {
                 document,
                 findings: &findings,
+                named: &named,
                 in_lambda: in_lambda(document.environment),
             };
             reader.read(root)
@@ -78,16 +85,18 @@ impl Configuration {
             None
         };
         let (faults, warnings) = findings.into_inner();
-        match configuration {
+        let configuration = match configuration {
             Some(configuration) if faults.is_empty() => Ok(Self { warnings, ..configuration }),
             _ => Err(Faults(faults)),
-        }
+        };
+        (configuration, named.into_inner())
     }
 }
 
 struct Reader<'a> {
     document: Document<'a>,
     findings: &'a Findings,
+    named: &'a RefCell<Vec<NamedSource>>,
     in_lambda: bool,
 }
 
@@ -323,7 +332,14 @@ impl<'a> Reader<'a> {
 
     fn source(&self, node: &Node<'_>, text: &str, used_as: Use) -> Option<Source> {
         let rules = Rules { used_as, base: self.document.base, in_lambda: self.in_lambda };
-        Source::parse(text, rules).map_err(|error| node.fault(error.to_string())).ok()
+        let source =
+            Source::parse(text, rules).map_err(|error| node.fault(error.to_string())).ok()?;
+        self.named.borrow_mut().push(NamedSource {
+            source: source.clone(),
+            position: self.findings.position(node.offset),
+            path: node.path.clone(),
+        });
+        Some(source)
     }
 
     fn one_source(&self, section: &Section<'_>, key: &'static str, used_as: Use) -> Option<Source> {

@@ -6,6 +6,8 @@
 
 use std::{fmt, sync::Arc};
 
+use crate::source::Source;
+
 /// A fault or a warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -39,6 +41,18 @@ impl fmt::Display for Finding {
         }
         write!(f, ": {}", self.rule)
     }
+}
+
+/// A source that a document names, and where it does: so that what is found out when it is read can be told with
+/// its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedSource {
+    /// The source.
+    pub source: Source,
+    /// Where it is named.
+    pub position: Position,
+    /// The section and key.
+    pub path: String,
 }
 
 /// Every fault of a configuration, in the order of the document. Never empty.

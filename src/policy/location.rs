@@ -128,3 +128,81 @@ fn fault(path: &str, rule: String) -> Faults {
     let path = path.to_owned();
     Faults(vec![Finding { document: "configuration".into(), position: None, path, rule }])
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn found(
+        config: Option<&str>,
+        environment: &[(&str, &str)],
+        files: &[&str],
+    ) -> Result<String, String> {
+        let environment: HashMap<&str, &str> = environment.iter().copied().collect();
+        let exists = |path: &Path| files.iter().any(|file| Path::new(file) == path);
+        locate(config.map(Path::new), &environment, &exists)
+            .map(|location| format!("{} {:?}", location.name(), location.base()))
+            .map_err(|faults| faults.to_string())
+    }
+
+    const EVERYWHERE: [&str; 4] =
+        ["c.toml", "/var/task/authorizer.toml", "/opt/authorizer.toml", "authorizer.toml"];
+    const TASK_ROOT: (&str, &str) = ("LAMBDA_TASK_ROOT", "/var/task");
+
+    #[test]
+    fn the_places_are_tried_in_order() {
+        let everything = [TASK_ROOT, ("AUTHORIZER_CONFIG", "s3://pki/prod/a.toml")];
+        assert_eq!(
+            found(Some("c.toml"), &everything, &EVERYWHERE).unwrap(),
+            "c.toml Directory(\"\")"
+        );
+        assert_eq!(
+            found(None, &everything, &EVERYWHERE).unwrap(),
+            "s3://pki/prod/a.toml S3 { bucket: \"pki\", prefix: \"prod/\" }"
+        );
+        assert_eq!(
+            found(None, &[TASK_ROOT, ("AUTHORIZER_CONFIG_TOML", "x")], &EVERYWHERE).unwrap(),
+            "AUTHORIZER_CONFIG_TOML Directory(\"/var/task\")"
+        );
+        assert_eq!(
+            found(None, &[TASK_ROOT], &EVERYWHERE).unwrap(),
+            "/var/task/authorizer.toml Directory(\"/var/task\")"
+        );
+        assert_eq!(
+            found(None, &[], &EVERYWHERE).unwrap(),
+            "/opt/authorizer.toml Directory(\"/opt\")"
+        );
+        assert_eq!(
+            found(None, &[], &["authorizer.toml"]).unwrap(),
+            "authorizer.toml Directory(\"\")"
+        );
+        // Empty is unset.
+        let empty = [("AUTHORIZER_CONFIG", ""), ("AUTHORIZER_CONFIG_TOML", "")];
+        assert!(found(None, &empty, &["authorizer.toml"]).is_ok());
+    }
+
+    #[test]
+    fn what_is_named_must_be_there() {
+        assert_eq!(
+            found(Some("d.toml"), &[], &EVERYWHERE).unwrap_err(),
+            "configuration: --config: there is no file `d.toml`"
+        );
+        assert_eq!(
+            found(None, &[TASK_ROOT, ("AUTHORIZER_CONFIG", "d.toml")], &EVERYWHERE).unwrap_err(),
+            "configuration: AUTHORIZER_CONFIG: there is no file `/var/task/d.toml`"
+        );
+        let both = [("AUTHORIZER_CONFIG", "c.toml"), ("AUTHORIZER_CONFIG_TOML", "x")];
+        assert_eq!(
+            found(None, &both, &EVERYWHERE).unwrap_err(),
+            "configuration: AUTHORIZER_CONFIG: AUTHORIZER_CONFIG_TOML is set too; there is one configuration"
+        );
+        assert!(found(None, &[("AUTHORIZER_CONFIG", "http://a.example/c")], &[]).is_err());
+        assert_eq!(
+            found(None, &[], &[]).unwrap_err(),
+            "configuration: none found: neither --config nor AUTHORIZER_CONFIG_TOML nor AUTHORIZER_CONFIG is given, and there is no `/opt/authorizer.toml`, no `authorizer.toml`"
+        );
+    }
+}

@@ -9,6 +9,8 @@ use std::{fmt, net::IpAddr};
 
 use regex_lite::{Regex, RegexBuilder};
 
+use crate::certificate::san::{is_dns_name, is_email, is_uri};
+
 /// The most memory that one compiled regular expression may take.
 const REGEX_SIZE_LIMIT: usize = 256 * 1024;
 const REGEX_NEST_LIMIT: u32 = 32;
@@ -83,17 +85,17 @@ impl Values {
     pub fn add_exact(&mut self, text: &str) -> Result<(), PatternFault> {
         check_text(text, "an exact value")?;
         match self.kind {
-            ValueKind::Dns if !is_dns_name(text) => {
+            ValueKind::Dns if !is_dns_name(text.as_bytes()) => {
                 return fault(format!(
                     "`{text}` is no DNS name, and would match nothing; labels hold letters, digits, `-` and `_`"
                 ));
             }
-            ValueKind::Uri if !is_uri(text) => {
+            ValueKind::Uri if !is_uri(text.as_bytes()) => {
                 return fault(format!(
-                    "`{text}` is no URI, and would match nothing; write the scheme, and escape what RFC 3986 does not allow"
+                    "`{text}` is no URI, and would match nothing; it needs a scheme, no `.` or `..` steps, and what RFC 3986 does not allow is percent-encoded"
                 ));
             }
-            ValueKind::Email if !is_email(text) => {
+            ValueKind::Email if !is_email(text.as_bytes()) => {
                 return fault(format!(
                     "`{text}` is no e-mail address (`local@host`), and would match nothing"
                 ));
@@ -107,7 +109,7 @@ impl Values {
         Ok(())
     }
 
-    /// Adds texts that values begin with.
+    /// Adds a text that values begin with.
     ///
     /// # Errors
     /// An empty prefix, one with a control character, and a URI prefix that does not end in `/` after an
@@ -120,7 +122,7 @@ impl Values {
                     "the URI prefix `{text}` does not end in `/`, and would match `{text}-and-more` too"
                 ));
             }
-            if !is_uri(text) || names_no_authority(text) {
+            if !is_uri(text.as_bytes()) || names_no_authority(text) {
                 return fault(format!(
                     "the URI prefix `{text}` needs a scheme, and something between that and the last `/`: it would match anybody's"
                 ));
@@ -131,7 +133,7 @@ impl Values {
         Ok(())
     }
 
-    /// Adds texts that values end with.
+    /// Adds a text that values end with.
     ///
     /// # Errors
     /// An empty suffix, one with a control character, a DNS suffix without its leading dot, and an e-mail
@@ -145,7 +147,7 @@ impl Values {
                         "the DNS suffix `{text}` has no leading dot, and would match `evil{text}` too"
                     ));
                 };
-                if !is_dns_name(domain) || domain.starts_with("*.") {
+                if !is_dns_name(domain.as_bytes()) || domain.starts_with("*.") {
                     return fault(format!(
                         "`{text}` is no suffix of a DNS name, and would match nothing"
                     ));
@@ -317,34 +319,9 @@ fn check_text(text: &str, what: &str) -> Result<(), PatternFault> {
     Ok(())
 }
 
-/// As [`SubjectAlternativeNames::dns`](crate::certificate::san::SubjectAlternativeNames::dns) takes them.
-fn is_dns_name(text: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    text.len() <= 253 && text.strip_prefix("*.").unwrap_or(text).split('.').all(label)
-}
-
-fn is_uri(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once(':') else { return false };
-    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-        && !rest.is_empty()
-        && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte))
-}
-
 /// `spiffe://` and `file:///`: a prefix of everybody's names.
 fn names_no_authority(text: &str) -> bool {
     text.split_once(':').is_none_or(|(_, rest)| rest.bytes().all(|byte| byte == b'/'))
-}
-
-fn is_email(text: &str) -> bool {
-    let mut parts = text.split('@');
-    let (Some(local), Some(host), None) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    !local.is_empty() && !host.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A network, or a single address.

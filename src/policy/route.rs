@@ -335,3 +335,152 @@ fn globs_overlap(left: &[u8], right: &[u8]) -> bool {
     }
     row.first().copied().unwrap_or(false)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn routes(allow: &[&str], deny: &[&str]) -> Routes {
+        let parse = |list: &[&str]| {
+            list.iter().map(|text| RoutePattern::parse(text).unwrap()).collect::<Vec<_>>()
+        };
+        Routes::new(parse(allow), parse(deny)).unwrap()
+    }
+
+    #[test]
+    fn a_route_is_a_method_and_exact_text() {
+        let routes = routes(&["GET /orders", "GET /orders/*", "POST /orders/?/lines"], &[]);
+        for (method, path) in [
+            ("GET", "/orders"),
+            ("GET", "/orders/"),
+            ("GET", "/orders/7/lines"),
+            ("POST", "/orders/7/lines"),
+        ] {
+            assert!(routes.admits(method, path), "{method} {path}");
+        }
+        for (method, path) in [
+            ("POST", "/orders"),
+            ("get", "/orders"),
+            ("GET", "/Orders"),
+            ("GET", "orders"),
+            ("GET", "/ordersx"),
+            ("GET", "//orders"),
+            ("GET", "/order%73"),
+            ("POST", "/orders/77/lines"),
+            ("POST", "/orders//lines"),
+            ("GET/orders", ""),
+            ("", ""),
+        ] {
+            assert!(!routes.admits(method, path), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn deny_wins() {
+        let routes = routes(&["*"], &["* /admin/*", "DELETE /*"]);
+        assert!(routes.admits("GET", "/admin"));
+        assert!(!routes.admits("GET", "/admin/x"));
+        assert!(!routes.admits("DELETE", "/a"));
+        assert!(!self::routes(&["*"], &["*"]).admits("GET", "/"));
+    }
+
+    #[test]
+    fn a_method_is_never_a_wildcard_in_a_policy() {
+        let routes = routes(&["* /a*", "GET /"], &["*"]);
+        let stage = "arn:aws:execute-api:eu-central-1:1:a/prod";
+        let allowed: Vec<String> = routes.allow_resources(stage).collect();
+        let methods = METHODS.map(|method| format!("{stage}/{method}/a*"));
+        assert_eq!(allowed[..7], methods);
+        assert_eq!(allowed[7], format!("{stage}/GET/"));
+        assert_eq!(routes.deny_resources(stage).collect::<Vec<_>>(), [format!("{stage}/*")]);
+        // A method that the star is not written out to is not admitted by it, but by the whole stage.
+        assert!(!RoutePattern::parse("* /a").unwrap().admits("TRACE", "/a"));
+        assert!(RoutePattern::parse("*").unwrap().admits("TRACE", "/a"));
+    }
+
+    #[test]
+    fn the_evaluator_agrees_with_the_arns_it_writes() {
+        let patterns = ["*", "* /*", "GET /a/*", "GET /a?", "POST /*/b", "* /a", "GET /"];
+        let stage = "arn:aws:execute-api:eu-central-1:1:a/prod";
+        for text in patterns {
+            let pattern = RoutePattern::parse(text).unwrap();
+            for method in ["GET", "POST", "DELETE", "OPTIONS"] {
+                for path in ["/", "/a", "/ab", "/a/", "/a/b", "/x/y/b", "/POST/b", "/a/GET/a"] {
+                    let arn = format!("{stage}/{method}{path}");
+                    let by_arn = pattern
+                        .resources()
+                        .any(|resource| glob_matches(&format!("{stage}/{resource}"), &arn));
+                    assert_eq!(pattern.admits(method, path), by_arn, "{text}: {method} {path}");
+                }
+            }
+        }
+    }
+
+    /// The definition, with no regard to time.
+    fn naive(glob: &[u8], text: &[u8]) -> bool {
+        match glob {
+            [] => text.is_empty(),
+            [b'*', rest @ ..] => (0..=text.len()).any(|taken| naive(rest, &text[taken..])),
+            [b'?', rest @ ..] => !text.is_empty() && naive(rest, &text[1..]),
+            [byte, rest @ ..] => text.first() == Some(byte) && naive(rest, &text[1..]),
+        }
+    }
+
+    /// Every text of up to `longest` of these characters.
+    fn words(alphabet: &str, longest: usize) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut from = 0;
+        for _ in 0..longest {
+            let to = words.len();
+            for index in from..to {
+                for letter in alphabet.chars() {
+                    words.push(format!("{}{letter}", words[index]));
+                }
+            }
+            from = to;
+        }
+        words
+    }
+
+    #[test]
+    fn globs_match_as_defined() {
+        let texts = words("ab*", 5);
+        for glob in words("ab*?", 4) {
+            for text in &texts {
+                let expected = naive(glob.as_bytes(), text.as_bytes());
+                assert_eq!(glob_matches(&glob, text), expected, "{glob} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn cover_and_overlap_are_sound() {
+        let globs = words("a*?", 3);
+        let texts = words("ab", 5);
+        let matched = |glob: &str| -> Vec<bool> {
+            texts.iter().map(|text| naive(glob.as_bytes(), text.as_bytes())).collect()
+        };
+        let matched: Vec<Vec<bool>> = globs.iter().map(|glob| matched(glob)).collect();
+        for (left, by_left) in globs.iter().zip(&matched) {
+            for (right, by_right) in globs.iter().zip(&matched) {
+                let pairs = || by_left.iter().zip(by_right);
+                if glob_covers(left, right) {
+                    assert!(pairs().all(|(left, right)| *left || !*right), "{left} {right}");
+                }
+                let overlap = pairs().any(|(left, right)| *left && *right);
+                assert_eq!(
+                    globs_overlap(left.as_bytes(), right.as_bytes()),
+                    overlap,
+                    "{left} {right}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_hostile_glob_takes_no_longer_than_its_length_by_the_texts() {
+        let glob = format!("/{}b", "*a".repeat(150));
+        assert!(!glob_matches(&glob, &format!("/{}", "a".repeat(8_000))));
+    }
+}

@@ -1,7 +1,7 @@
 //! Certificate revocation lists (RFC 5280, sections 5 and 6.3), of any size.
 //!
 //! A list is read once, in one pass over its DER that allocates nothing per entry. What stays is its facts
-//! and eight bytes for each serial number (see [`index`]); the DER is dropped as soon as the signature has
+//! and eight bytes for each serial number (see `index.rs`); the DER is dropped as soon as the signature has
 //! been verified, which happens once for a list and an issuer's key. [`CrlStore`] keeps the lists of all
 //! sources and gives a [`Verdict`] for a certificate.
 //!
@@ -22,7 +22,7 @@
 //! - Dates of revocation are checked for their form and not kept.
 
 mod document;
-pub mod index;
+mod index;
 mod parse;
 mod scope;
 mod store;

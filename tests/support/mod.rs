@@ -8,14 +8,17 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::string_slice,
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss
 )]
 
 pub mod certificates;
+pub mod function;
 pub mod openssl;
 pub mod pki;
+pub mod secrets;
 
 use std::{fs, io::Write, path::PathBuf};
 
@@ -36,6 +39,13 @@ impl Scratch {
         let path = self.0.join(name);
         fs::write(&path, content).unwrap();
         path.into_os_string().into_string().unwrap()
+    }
+
+    /// Makes a directory in it and gives its path.
+    pub fn directory(&self, name: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::create_dir_all(&path).unwrap();
+        path
     }
 }
 

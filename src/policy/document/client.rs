@@ -171,7 +171,6 @@ impl Reader {
         }
         let mut seen: Vec<Vec<u8>> = Vec::new();
         for (name, offset, node) in table.entries() {
-            let values = values(&node, ValueKind::Text);
             let oid = match attribute_type(name, &node) {
                 Ok(oid) => oid,
                 Err(rule) => {
@@ -185,7 +184,7 @@ impl Reader {
                 self.sound = false;
             }
             seen.push(oid.clone());
-            match values {
+            match values(&node, ValueKind::Text) {
                 Some(values) => self.conditions.push(condition(oid, values)),
                 None => self.sound = false,
             }

@@ -43,7 +43,7 @@ pub(super) struct IndexBuilder<'a> {
 }
 
 impl<'a> IndexBuilder<'a> {
-    /// Room for `entries` serial numbers.
+    /// Room for about `entries` serial numbers.
     pub(super) fn with_capacity(hasher: &'a SerialHasher, entries: usize) -> Self {
         Self { hasher, keys: Vec::with_capacity(entries) }
     }

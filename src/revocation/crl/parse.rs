@@ -2,7 +2,7 @@
 
 use super::{CertificateRevocationList, ReasonCode, scope};
 use crate::{
-    der::{DerError, Element, Oid, Reader, integer, tag},
+    der::{self, DerError, Element, Oid, Reader, integer, tag},
     revocation::crl::{
         index::{IndexBuilder, SerialHasher},
         scope::Scope,
@@ -145,14 +145,14 @@ impl<'h> Entries<'h> {
         hasher: &'h SerialHasher,
     ) -> Result<Self, DerError> {
         let mut entries = Self {
-            index: IndexBuilder::with_capacity(hasher, count(revoked.reader())),
+            index: IndexBuilder::with_capacity(hasher, estimate(revoked)),
             ..Self::none(hasher)
         };
         let mut reader = revoked.reader();
         while !reader.is_empty() {
             let mut entry = reader.sequence("an entry is no SEQUENCE")?;
             let serial = entry.integer("an entry has no serial number")?;
-            entry.time("an entry has no revocation date")?;
+            revocation_date(&mut entry)?;
             let mut reason = ReasonCode::Unspecified;
             if !entry.is_empty() {
                 let extensions = entry.expect(tag::SEQUENCE, "an entry holds an unknown field")?;
@@ -189,7 +189,7 @@ impl<'h> Entries<'h> {
                     let mut value = extension.value.reader();
                     let date =
                         value.expect(tag::GENERALIZED_TIME, "an invalidity date is no time")?;
-                    crate::der::time(date)?;
+                    der::time(date)?;
                     value.end("something follows an invalidity date")?;
                 }
                 CERTIFICATE_ISSUER => {
@@ -215,13 +215,38 @@ impl<'h> Entries<'h> {
     }
 }
 
-/// How many elements there are, as far as they are well formed: to make room once.
-fn count(mut entries: Reader<'_>) -> usize {
-    let mut count = 0;
-    while entries.any().is_ok() {
-        count += 1;
+/// About how many entries there are, going by the first: to make room once.
+fn estimate(entries: Element<'_>) -> usize {
+    let first = entries.reader().any().map_or(0, |first| first.raw.len());
+    entries.content.len().checked_div(first).unwrap_or(0)
+}
+
+/// Checks the form of an entry's date. A `UTCTime` in the first 28 days of a month is known to exist
+/// without a calendar, which saves a tenth of the time that a long list takes.
+#[inline]
+fn revocation_date(entry: &mut Reader<'_>) -> Result<(), DerError> {
+    const MISSING: &str = "an entry has no revocation date";
+    if entry.peek() != Some(tag::UTC_TIME) {
+        return entry.time(MISSING).map(drop);
     }
-    count
+    let date = entry.any()?;
+    if exists_in_every_month(date.content) { Ok(()) } else { der::time(date).map(drop) }
+}
+
+#[inline]
+fn exists_in_every_month(utc_time: &[u8]) -> bool {
+    let Ok([y1, y2, rest @ .., b'Z']) = <[u8; 13]>::try_from(utc_time) else { return false };
+    let [m1, m2, d1, d2, h1, h2, n1, n2, s1, s2] = rest;
+    let in_range = |high: u8, low: u8, range: std::ops::RangeInclusive<u8>| {
+        let (high, low) = (high.wrapping_sub(b'0'), low.wrapping_sub(b'0'));
+        high <= 9 && low <= 9 && range.contains(&(high * 10 + low))
+    };
+    in_range(y1, y2, 0..=99)
+        && in_range(m1, m2, 1..=12)
+        && in_range(d1, d2, 1..=28)
+        && in_range(h1, h2, 0..=23)
+        && in_range(n1, n2, 0..=59)
+        && in_range(s1, s2, 0..=59)
 }
 
 fn reason_code(extension: &Extension<'_>) -> Result<ReasonCode, DerError> {

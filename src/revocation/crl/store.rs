@@ -6,9 +6,9 @@
 //! tried twice.
 //!
 //! A list takes the place of the one that came before it from the same source, by the same key, for the same
-//! scope, unless it is older ([`CertificateRevocationList::replaces`]). An unverified list never takes the
-//! place of a verified one: whoever can write to a source cannot take a good list away. For the same reason
-//! a verified list that its source no longer carries stays until it expires.
+//! scope, unless it is older ([`CertificateRevocationList::replaces`]). An unverified list takes no other's
+//! place: whoever can write to a source cannot take a good list away. For the same reason a verified list
+//! that its source no longer carries stays until it expires.
 //!
 //! Where lists contradict each other, the one that revokes is believed.
 
@@ -105,7 +105,7 @@ impl std::fmt::Display for LoadError {
             Self::Document(error) => error.fmt(f),
             Self::Malformed { list: 1, error } => write!(f, "malformed revocation list: {error}"),
             Self::Malformed { list, error } => {
-                write!(f, "malformed revocation list, the {list}. of its source: {error}")
+                write!(f, "malformed revocation list (number {list} of the file): {error}")
             }
         }
     }
@@ -200,7 +200,8 @@ impl CrlStore {
         keys
     }
 
-    /// Forgets what came from a source before and is neither carried on nor of use any more.
+    /// Forgets what came from a source before and can't serve: lists that were never verified, and expired
+    /// ones, unless a list that takes the place of one has come.
     fn forget(
         &mut self,
         source: &str,
@@ -209,9 +210,10 @@ impl CrlStore {
     ) {
         for slots in self.by_issuer.values_mut() {
             slots.retain(|slot| {
+                let carried_on =
+                    || read.iter().any(|(list, _)| list.is_successor_in_kind(&slot.list));
                 slot.source != source
-                    || (slot.is_verified() && now <= slot.list.serves_until())
-                    || read.iter().any(|(list, _)| list.is_successor_in_kind(&slot.list))
+                    || slot.is_verified() && (now <= slot.list.serves_until() || carried_on())
             });
         }
         self.by_issuer.retain(|_, slots| !slots.is_empty());
@@ -255,8 +257,8 @@ impl CrlStore {
             if slot.awaits(issuer.public_key) {
                 slot.verify(issuer.public_key, verifier);
             }
-            // A list older than the one that its key has signed before is left out.
-            let _ = place(slots, slot);
+            // One that is older than another list by the same key drops out here.
+            let _rollback = place(slots, slot);
         }
     }
 
@@ -360,16 +362,12 @@ impl Slot {
 
     /// Whether `older` is the list that this one is the next of.
     fn succeeds(&self, older: &Self) -> bool {
-        let same_or_better_signer = match (&self.state, &older.state) {
-            (State::Verified { public_key: new }, State::Verified { public_key: old }) => {
-                new == old
-            }
-            (_, State::Unverified { .. }) => true,
-            (State::Unverified { .. }, State::Verified { .. }) => false,
+        let (State::Verified { public_key: new }, State::Verified { public_key: old }) =
+            (&self.state, &older.state)
+        else {
+            return false;
         };
-        same_or_better_signer
-            && self.source == older.source
-            && self.list.is_successor_in_kind(&older.list)
+        new == old && self.source == older.source && self.list.is_successor_in_kind(&older.list)
     }
 
     fn is_verified(&self) -> bool {
@@ -379,7 +377,7 @@ impl Slot {
 
 /// Puts a list into the place of the one that it is the next of, or beside the others.
 fn place(slots: &mut Vec<Slot>, slot: Slot) -> Result<(), Rollback> {
-    for older in slots.iter().filter(|older| slot.succeeds(older) && older.is_verified()) {
+    for older in slots.iter().filter(|older| slot.succeeds(older)) {
         slot.list.replaces(&older.list)?;
     }
     slots.retain(|older| !slot.succeeds(older));
