@@ -82,7 +82,7 @@ fn main() {
     let public_key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.public_key().as_ref());
 
     let call = |authorizer: &Authorizer, event: &[u8]| runtime.block_on(call(authorizer, event));
-    let mut runs: [(&str, Vec<Duration>, &dyn Fn()); 5] = [
+    let mut runs: [Run<'_>; 5] = [
         ("a call", Vec::new(), &|| call(&plain, &without_token)),
         ("a call whose token nobody asks for", Vec::new(), &|| call(&plain, &with_token)),
         ("an ES256 signature, verified", Vec::new(), &|| {
@@ -114,6 +114,9 @@ fn main() {
     );
     println!("identity token / call                {:7.2}     1.1 at most", identity / plain);
 }
+
+/// A name, how long each round took, and what is done.
+type Run<'a> = (&'static str, Vec<Duration>, &'a dyn Fn());
 
 async fn load(directory: &Scratch, config: &str) -> Authorizer {
     let config = directory.write("authorizer.toml", config);

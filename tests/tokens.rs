@@ -138,7 +138,7 @@ async fn token_that_nobody_signed_is_refused() {
         let token = format!("{message}.{}", base64url(tag.as_ref()));
         authorizer.deny(&token, "token-invalid", "symmetric algorithm").await;
         let token =
-            token.replace(&base64url(&header), &base64url(&header.replace("HS256", "RS256")));
+            token.replace(&base64url(&header), &base64url(header.replace("HS256", "RS256")));
         authorizer.deny(&token, "token-invalid", "signature does not verify").await;
     }
 
@@ -833,7 +833,11 @@ async fn identity_token_is_made_anew_while_it_still_outlives_the_gateways_cache(
             made.insert(token);
         }
         let expected = (lifetime * 2 + reused_for.max(1) - 1) / reused_for.max(1);
-        assert_eq!(made.len() as i64, expected, "lifetime {lifetime}, cache {cache}");
+        assert_eq!(
+            i64::try_from(made.len()).unwrap(),
+            expected,
+            "lifetime {lifetime}, cache {cache}"
+        );
         // A clock that goes back gets no token of the future.
         let [_, claims] = decoded(&authorizer.ask_at("", NOW - 1000).await.identity_token());
         assert_eq!(claims["iat"], NOW - 1000);
@@ -994,7 +998,9 @@ console.log(JSON.stringify({ jwks: { keys }, tokens }));
         Task::Verify(token) => run(directory, "node", &[&verify, token]),
     })
     .await;
-    [make, verify].map(|path| std::fs::remove_file(path).unwrap());
+    for path in [make, verify] {
+        std::fs::remove_file(path).unwrap();
+    }
 }
 
 /// The ten lines of `docs/tokens.md` in Rust are those of [`identity`], but for the cryptography.
@@ -1006,14 +1012,14 @@ async fn documented_rust_verifies_identity_tokens() {
     for key in ["ES256", "EdDSA"] {
         let world = World::new(&format!("documented_rust_{key}"));
         let (token, set) = world.lasting_identity_token(key).await;
-        mtls_authorizer::token::crypto::install();
+        token::crypto::install();
         let keys = serde_json::from_value(set).unwrap();
         assert_eq!(identity(&token, &keys).unwrap(), decoded(&token)[1]);
         assert!(identity(&changed(&token), &keys).is_none());
     }
 }
 
-fn identity(token: &str, keys: &JwkSet) -> Option<serde_json::Value> {
+fn identity(token: &str, keys: &JwkSet) -> Option<Value> {
     let header = decode_header(token).ok()?;
     let allowed = [Algorithm::ES256, Algorithm::EdDSA];
     let mut rules = Validation::new(allowed.into_iter().find(|known| *known == header.alg)?);
@@ -1123,11 +1129,12 @@ impl World {
         self.issuer.token(json!({ "alg": "ES256", "kid": "ES256" }), self.claims())
     }
 
-    /// An identity token of 2020 that is good until 2070, for libraries that look at the clock; and its keys.
+    /// An identity token for libraries that look at the clock themselves, so it is made by the clock too; and its keys.
     async fn lasting_identity_token(&self, algorithm: &str) -> (String, Value) {
         self.signing_key("identity-key.pem", algorithm);
-        let authorizer = self.load(&self.identity_config("lifetime = \"18250d\"")).await;
-        let token = authorizer.ask_at("", 1_590_969_600).await.identity_token();
+        let authorizer = self.load(&self.identity_config("lifetime = \"1h\"")).await;
+        let now = Timestamp::from(std::time::SystemTime::now()).unix_seconds();
+        let token = authorizer.ask_at("", now).await.identity_token();
         (token, authorizer.0.identity().unwrap().keys().jwk_set())
     }
 
