@@ -11,6 +11,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::answer::Answer;
@@ -21,8 +22,9 @@ use crate::cache::{Cache, Key};
 use crate::certificate::Certificate;
 use crate::clock::Clock;
 use crate::event::{Call, Ids, incoming_headers};
-use crate::http::{BODY_LIMIT, HEAD_LIMIT, Request, Response};
+use crate::http::{BODY_LIMIT, HEAD_LIMIT, Headers, Request, Response};
 use crate::iam::Verdict;
+use crate::identity::{HEADER, Publisher};
 use crate::mapping::{self, HeaderCase, Mapped, Operation, Variable, Variables};
 use crate::trust::TrustStore;
 
@@ -36,6 +38,8 @@ pub struct Gateway {
     pub authorizer: Arc<Authorizer>,
     /// Where calls go.
     pub backend: Backend,
+    /// Where the echo finds out how to verify identity tokens; without it, it doesn't.
+    pub publisher: Option<Publisher>,
     /// How a REST mapping treats a client's header in another letter case.
     pub header_case: HeaderCase,
     /// The time.
@@ -98,6 +102,7 @@ impl Gateway {
             trust_store,
             authorizer: Arc::new(authorizer),
             backend: Backend::Echo,
+            publisher: None,
             header_case,
             clock: Clock::system(),
             log,
@@ -257,12 +262,29 @@ impl Gateway {
             body: call.request.body.clone(),
             close: false,
         };
-        let Some(url) = target.url else { return Ok(backend::echo(&request)) };
+        let Some(url) = target.url else {
+            let identity = self.identity(&request.headers).await;
+            return Ok(backend::echo(&request, identity));
+        };
         match tokio::time::timeout(integration.timeout, backend::send(&url, request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(reason)) => Err(refusal(Refused::Integration, reason)),
             Err(_) => Err(refusal(Refused::IntegrationTimeout, "the backend took too long")),
         }
+    }
+
+    /// What the echo learns of its identity token; a template that sends none says `none`.
+    async fn identity(&self, headers: &Headers) -> Option<Result<Map<String, Value>, String>> {
+        let publisher = self.publisher.as_ref()?;
+        let mut tokens = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(HEADER));
+        let (_, token) = tokens.next()?;
+        if tokens.next().is_some() {
+            return Some(Err(format!("there are two {HEADER}")));
+        }
+        if matches!(token, "" | "none") {
+            return None;
+        }
+        Some(publisher.verify(token, self.clock.now().unix_timestamp()).await)
     }
 
     fn target(

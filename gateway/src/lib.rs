@@ -42,6 +42,7 @@ pub mod function;
 pub mod gateway;
 pub mod http;
 pub mod iam;
+pub mod identity;
 pub mod mapping;
 pub mod pki;
 pub mod server;
