@@ -3,6 +3,9 @@
 
 usage: seeds.py            the corpora
        seeds.py --tokens   makes fuzz/tokens/ again too; needs OpenSSL 3. The key is thrown away.
+
+What is in fuzz/ocsp/ are answers of `openssl ocsp`: good, revoked and unknown, of an authority (s) and of its delegated
+responder (d), whose keys were thrown away as well.
 """
 import base64
 import hashlib
