@@ -73,7 +73,8 @@ impl Authorizer {
         blocking(move || {
             let generation = authorizer.look_for_changes();
             let mut process = authorizer.spawn()?;
-            process.ready().map_err(|outcome| failure(&outcome))?;
+            let ready = authorizer.while_busy(&mut process, |process| process.ready())?;
+            ready.map_err(|outcome| failure(&outcome))?;
             authorizer.put_back(process, generation);
             Ok(())
         })
@@ -113,6 +114,22 @@ impl Authorizer {
     fn call_blocking(&self, event: &[u8]) -> Result<Vec<u8>, CallError> {
         let generation = self.look_for_changes();
         let mut process = self.idle_process()?;
+        let outcome = self.while_busy(&mut process, |process| process.invoke(event))?;
+        if matches!(outcome, Outcome::Response(_) | Outcome::Error { .. }) {
+            self.put_back(process, generation);
+        }
+        match outcome {
+            Outcome::Response(answer) => Ok(answer),
+            outcome => Err(failure(&outcome)),
+        }
+    }
+
+    /// Does something with a process while [`shut_down`](Self::shut_down) knows of it.
+    fn while_busy<T>(
+        &self,
+        process: &mut Bootstrap,
+        work: impl FnOnce(&mut Bootstrap) -> T,
+    ) -> Result<T, CallError> {
         let id = process.pid();
         let ended = {
             let mut processes = self.lock();
@@ -122,15 +139,9 @@ impl Authorizer {
         if ended {
             return Err(CallError::Failed("it is shutting down".to_owned()));
         }
-        let outcome = process.invoke(event);
+        let done = work(process);
         self.lock().busy.remove(&id);
-        if matches!(outcome, Outcome::Response(_) | Outcome::Error { .. }) {
-            self.put_back(process, generation);
-        }
-        match outcome {
-            Outcome::Response(answer) => Ok(answer),
-            outcome => Err(failure(&outcome)),
-        }
+        Ok(done)
     }
 
     /// An idle process that is alive, or a new one.

@@ -91,7 +91,16 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
         gateway.header_case = case;
     }
     let gateway = Arc::new(gateway);
-    gateway.authorizer.start().await.map_err(|error| match error {
+    // Listened for before there is a child that would be left behind.
+    let mut interrupts = Interrupts::listen().map_err(|error| error.to_string())?;
+    let started = tokio::select! {
+        started = gateway.authorizer.start() => started,
+        () = interrupts.next() => {
+            gateway.authorizer.shut_down();
+            return Ok(());
+        }
+    };
+    started.map_err(|error| match error {
         CallError::Failed(how) => format!("the authorizer does not start: {how}"),
         CallError::Unauthorized => "the authorizer does not start".to_owned(),
     })?;
@@ -100,26 +109,51 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
     let serving = serve(listener, Arc::new(tls), Arc::clone(&gateway), Limits::default());
     tokio::select! {
         () = serving => {}
-        () = interrupted() => eprintln!("stopping"),
+        () = interrupts.next() => eprintln!("stopping"),
     }
     gateway.authorizer.shut_down();
     Ok(())
 }
 
-/// Ctrl-C, or the request to end that a supervisor sends.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
+/// Ctrl-C, and the request to end that a supervisor sends.
+#[cfg(unix)]
+struct Interrupts {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Interrupts {
+    /// From here on, neither ends the program by itself.
+    fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+struct Interrupts;
+
+#[cfg(not(unix))]
+impl Interrupts {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
 
 async fn listen(port: u16) -> Result<TcpListener, String> {
