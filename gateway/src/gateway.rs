@@ -18,6 +18,7 @@ use crate::answer::Answer;
 use crate::api::{Api, GatewayResponse, Integration, Kind, Route};
 use crate::authorizer::{Authorizer, CallError};
 use crate::backend::{self, Backend, Url};
+use crate::balancer::{self, Balancer, Mode};
 use crate::cache::{Cache, Key};
 use crate::certificate::Certificate;
 use crate::clock::Clock;
@@ -26,6 +27,7 @@ use crate::http::{BODY_LIMIT, HEAD_LIMIT, Headers, Request, Response};
 use crate::iam::Verdict;
 use crate::identity::{HEADER, Publisher};
 use crate::mapping::{self, HeaderCase, Mapped, Operation, Variable, Variables};
+use crate::tls::Demand;
 use crate::trust::TrustStore;
 
 /// A gateway: an API with what stands before and behind it.
@@ -34,6 +36,8 @@ pub struct Gateway {
     pub api: Api,
     /// What client certificates are verified with.
     pub trust_store: TrustStore,
+    /// The load balancer in front of the API, where there is one.
+    pub balancer: Option<Balancer>,
     /// The authorizer.
     pub authorizer: Arc<Authorizer>,
     /// Where calls go.
@@ -55,10 +59,19 @@ pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
 /// The client of a connection, as the handshake showed it.
 #[derive(Debug, Clone)]
 pub struct Client {
-    /// Its certificate. It holds the key, nothing more is known.
-    pub certificate: Certificate,
+    /// Its certificate, and what it sent beside it. It holds the key of the first, nothing more is
+    /// known. Empty where the handshake demands none.
+    pub certificates: Vec<Certificate>,
     /// Its address.
     pub address: IpAddr,
+}
+
+impl Client {
+    /// The subject of its certificate.
+    #[must_use]
+    pub fn subject_dn(&self) -> &str {
+        self.certificates.first().map_or("", Certificate::subject_dn)
+    }
 }
 
 /// A response of the gateway's own, with the reason for the log.
@@ -100,6 +113,7 @@ impl Gateway {
         Self {
             api,
             trust_store,
+            balancer: None,
             authorizer: Arc::new(authorizer),
             backend: Backend::Echo,
             publisher: None,
@@ -107,6 +121,16 @@ impl Gateway {
             clock: Clock::system(),
             log,
             cache: Cache::default(),
+        }
+    }
+
+    /// What the handshake demands of a client.
+    #[must_use]
+    pub fn demand(&self) -> Demand {
+        match self.balancer.as_ref().map(|balancer| balancer.mode) {
+            None => Demand::AnyCertificate,
+            Some(Mode::Verify) => Demand::Trusted(self.trust_store.clone(), self.clock.clone()),
+            Some(Mode::Passthrough) => Demand::Nothing,
         }
     }
 
@@ -123,7 +147,7 @@ impl Gateway {
             response.status,
             request.method.escape_debug(),
             request.path.escape_debug(),
-            client.certificate.subject_dn().escape_debug(),
+            client.subject_dn().escape_debug(),
         ));
         response
     }
@@ -135,9 +159,11 @@ impl Gateway {
         ids: &Ids,
         now: OffsetDateTime,
     ) -> Result<(Response, &'static str), Refusal> {
-        self.trust_store
-            .verify(&client.certificate, now)
-            .map_err(|untrusted| refusal(Refused::Untrusted, untrusted))?;
+        // A load balancer has judged it in the handshake, or leaves that to the authorizer.
+        let certificate = match &self.balancer {
+            Some(_) => None,
+            None => Some(self.trusted(client, now)?),
+        };
         let path = self
             .api
             .path_below_base(&request.path)
@@ -146,21 +172,40 @@ impl Gateway {
             .api
             .find(&request.method, path)
             .ok_or_else(|| refusal(Refused::NoRoute, "no route of the API"))?;
-        let headers = incoming_headers(request, client.address, ids);
+        let mut headers = incoming_headers(request, client.address, ids);
+        if let Some(balancer) = &self.balancer {
+            balancer.add_headers(&client.certificates, &mut headers);
+        }
         let call = Call {
             api: &self.api,
             found: &found,
             request,
             path,
             headers: &headers,
-            certificate: &client.certificate,
-            source_ip: client.address,
+            certificate,
+            private: self.balancer.is_some(),
+            source_ip: if self.balancer.is_some() { balancer::ADDRESS } else { client.address },
             ids,
             now,
         };
         let allowed = self.authorize(&call).await?;
         let response = self.integrate(&call, allowed.answer.as_deref()).await?;
         Ok((response, allowed.how))
+    }
+
+    fn trusted<'c>(
+        &self,
+        client: &'c Client,
+        now: OffsetDateTime,
+    ) -> Result<&'c Certificate, Refusal> {
+        let certificate = client
+            .certificates
+            .first()
+            .ok_or_else(|| refusal(Refused::Untrusted, "no client certificate"))?;
+        self.trust_store
+            .verify(certificate, now)
+            .map_err(|untrusted| refusal(Refused::Untrusted, untrusted))?;
+        Ok(certificate)
     }
 
     async fn authorize(&self, call: &Call<'_>) -> Result<Allowed, Refusal> {
