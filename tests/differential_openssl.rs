@@ -26,7 +26,10 @@ const KEY_USAGE: &str = "2.5.29.15";
 const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
 const UNKNOWN: &str = "1.3.6.1.4.1.99999.1";
 
-const KEYS: &[(&str, fn(&str) -> Key)] = &[
+/// Makes a key, from a name where the kind allows it.
+type MakeKey = fn(&str) -> Key;
+
+const KEYS: &[(&str, MakeKey)] = &[
     ("ed25519", Key::ed25519),
     ("p256", |_| Key::p256()),
     ("p384", |_| Key::p384()),

@@ -73,7 +73,7 @@ impl Configuration {
             findings.fault(offset, "", format!("not TOML: {}", error.message()));
         }
         let configuration = if errors.is_empty() {
-            let root = Section::new(&findings, root.get_ref(), 0, String::new());
+            let root = Section::new(&findings, root.get_ref(), 0, "");
             let reader = Reader {
                 document,
                 findings: &findings,
@@ -337,7 +337,7 @@ impl<'a> Reader<'a> {
         self.named.borrow_mut().push(NamedSource {
             source: source.clone(),
             position: self.findings.position(node.offset),
-            path: node.path.clone(),
+            path: node.place.to_string(),
         });
         Some(source)
     }
@@ -889,7 +889,7 @@ fn claims(node: &Node<'_>) -> Vec<(String, String)> {
     let mut claims = Vec::new();
     for (key, offset, node) in table.entries() {
         if let Some(rule) = client::context_key_fault(key, true) {
-            node.findings.fault(offset, &node.path, rule);
+            node.findings.fault(offset, &node.place.to_string(), rule);
         }
         if let Some(claim) = node.text() {
             claims.push((key.to_owned(), claim.to_owned()));

@@ -91,7 +91,7 @@ impl RoutePattern {
             return fault(character_fault(odd));
         }
         let pattern = Self { text: text.into(), kind: Kind::Route { method, path: path.into() } };
-        let longest = pattern.resources().map(|resource| resource.len()).max().unwrap_or(0);
+        let longest = pattern.resource_lengths().max().unwrap_or(0);
         let room = LONGEST_ARN - LONGEST_STAGE_ARN - 1;
         if longest > room {
             return fault(format!(
@@ -115,12 +115,23 @@ impl RoutePattern {
 
     /// What follows an ARN's stage and slash in a policy: `*`, or each method with the path.
     pub fn resources(&self) -> impl Iterator<Item = String> {
+        let (methods, path) = self.methods_and_path();
+        methods.iter().map(move |method| format!("{method}{path}"))
+    }
+
+    /// The lengths of [`RoutePattern::resources`].
+    fn resource_lengths(&self) -> impl Iterator<Item = usize> {
+        let (methods, path) = self.methods_and_path();
+        methods.iter().map(move |method| method.len() + path.len())
+    }
+
+    fn methods_and_path(&self) -> (&[&'static str], &str) {
         let (methods, path): (&[&str], &str) = match &self.kind {
             Kind::Stage => (&["*"], ""),
             Kind::Route { method: Some(method), path } => (std::slice::from_ref(method), path),
             Kind::Route { method: None, path } => (&METHODS, path),
         };
-        methods.iter().map(move |method| format!("{method}{path}"))
+        (methods, path)
     }
 
     /// Whether every route that `other` admits is admitted here too. May say no where it can't tell.
@@ -219,8 +230,9 @@ impl Routes {
             return Err(RouteFault("an empty list allows nothing; leave the client out".into()));
         }
         let routes = Self { allow: allow.into(), deny: deny.into() };
-        let resources = routes.allow.iter().chain(&routes.deny).flat_map(RoutePattern::resources);
-        let total: usize = resources.map(|resource| USUAL_STAGE_ARN + 1 + resource.len()).sum();
+        let patterns = routes.allow.iter().chain(&routes.deny);
+        let lengths = patterns.flat_map(RoutePattern::resource_lengths);
+        let total: usize = lengths.map(|length| USUAL_STAGE_ARN + 1 + length).sum();
         if total > LONGEST_LISTS {
             return Err(RouteFault(format!(
                 "the ARNs of `allow` and `deny` come to {total} characters, with a stage's of {USUAL_STAGE_ARN}; at most {LONGEST_LISTS} fit (a method `*` counts as {} ARNs)",
@@ -262,10 +274,10 @@ impl Routes {
 }
 
 fn resources(patterns: &[RoutePattern], stage: &str) -> impl Iterator<Item = String> {
-    patterns
-        .iter()
-        .flat_map(RoutePattern::resources)
-        .map(move |resource| format!("{stage}/{resource}"))
+    patterns.iter().flat_map(move |pattern| {
+        let (methods, path) = pattern.methods_and_path();
+        methods.iter().map(move |method| [stage, "/", method, path].concat())
+    })
 }
 
 /// Whether `text` is of the form that `glob` says, where `*` stands for any run and `?` for one character, as

@@ -174,13 +174,17 @@ impl Reader {
             let oid = match attribute_type(name, &node) {
                 Ok(oid) => oid,
                 Err(rule) => {
-                    section.findings.fault(offset, &node.path, rule);
+                    section.findings.fault(offset, &node.place.to_string(), rule);
                     self.sound = false;
                     continue;
                 }
             };
             if seen.contains(&oid) {
-                section.findings.fault(offset, &node.path, "the attribute stands here twice");
+                section.findings.fault(
+                    offset,
+                    &node.place.to_string(),
+                    "the attribute stands here twice",
+                );
                 self.sound = false;
             }
             seen.push(oid.clone());
@@ -206,7 +210,11 @@ impl Reader {
         }
         for (claim, offset, node) in table.entries() {
             if claim.is_empty() {
-                section.findings.fault(offset, &node.path, "the name of a claim must not be empty");
+                section.findings.fault(
+                    offset,
+                    &node.place.to_string(),
+                    "the name of a claim must not be empty",
+                );
                 self.sound = false;
             }
             match values(&node, ValueKind::Text) {
@@ -557,10 +565,10 @@ fn read_context(section: &Section<'_>, surroundings: &Surroundings<'_>) -> Vec<(
     let mut context = Vec::new();
     for (key, offset, node) in table.entries() {
         if let Some(rule) = context_key_fault(key, false) {
-            section.findings.fault(offset, &node.path, rule);
+            section.findings.fault(offset, &node.place.to_string(), rule);
         } else if surroundings.claim_keys.contains(&key) {
             let rule = format!("`{key}` is filled from a claim already, by [token] claims");
-            section.findings.fault(offset, &node.path, rule);
+            section.findings.fault(offset, &node.place.to_string(), rule);
         }
         if let Some(value) = context_value(&node) {
             context.push((key.to_owned(), value));

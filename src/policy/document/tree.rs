@@ -3,7 +3,7 @@
 //! Every key that is asked for is known from then on; the others are faults when the walk leaves their table.
 //! So the code that reads a section is the list of its keys, and there is no second one to keep in step.
 
-use std::{cell::RefCell, sync::Arc, time::Duration};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use toml::de::{DeTable, DeValue};
 
@@ -92,9 +92,9 @@ pub(super) struct Section<'a> {
     /// Where it begins.
     pub(super) offset: usize,
     /// What its faults are about: `[certificate]`.
-    pub(super) label: String,
+    pub(super) label: Rc<str>,
     /// What the names of its keys begin with, in messages: `subject.`.
-    prefix: String,
+    prefix: Rc<str>,
     known: RefCell<Vec<&'static str>>,
 }
 
@@ -103,9 +103,10 @@ impl<'a> Section<'a> {
         findings: &'a Findings,
         table: &'a DeTable<'a>,
         offset: usize,
-        label: String,
+        label: impl Into<Rc<str>>,
     ) -> Self {
-        Self { findings, table, offset, label, prefix: String::new(), known: RefCell::default() }
+        let (label, prefix) = (label.into(), Rc::default());
+        Self { findings, table, offset, label, prefix, known: RefCell::default() }
     }
 
     /// The value of a key, which is known from now on.
@@ -116,7 +117,7 @@ impl<'a> Section<'a> {
             findings: self.findings,
             value: value.get_ref(),
             offset: value.span().start,
-            path: self.path_of(key),
+            place: self.place(key),
         })
     }
 
@@ -127,7 +128,7 @@ impl<'a> Section<'a> {
                 findings: self.findings,
                 value: value.get_ref(),
                 offset: value.span().start,
-                path: self.path_of(key.get_ref()),
+                place: self.place(key.get_ref()),
             };
             (&**key.get_ref(), key.span().start, node)
         })
@@ -143,7 +144,7 @@ impl<'a> Section<'a> {
 
     /// A fault about a key that is not there.
     pub(super) fn missing(&self, key: &'static str, rule: &str) {
-        self.findings.fault(self.offset, &self.path_of(key), format!("missing; {rule}"));
+        self.findings.fault(self.offset, &self.place(key).to_string(), format!("missing; {rule}"));
     }
 
     /// Reports the keys that nobody asked for.
@@ -180,14 +181,35 @@ impl<'a> Section<'a> {
         Some((node.duration()?, node))
     }
 
-    fn path_of(&self, key: &str) -> String {
+    fn place(&self, key: &'a str) -> Place<'a> {
+        Place { label: Rc::clone(&self.label), prefix: Rc::clone(&self.prefix), key }
+    }
+}
+
+/// The section and key of a value, put into words only where something is found.
+#[derive(Clone)]
+pub(super) struct Place<'a> {
+    label: Rc<str>,
+    prefix: Rc<str>,
+    key: &'a str,
+}
+
+impl Place<'_> {
+    /// The key, with what leads to it from the section.
+    fn key(&self) -> String {
+        let Self { prefix, key, .. } = self;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        let Self { label, prefix, .. } = self;
-        let separator = if label.is_empty() { "" } else { ": " };
         match !key.is_empty() && key.bytes().all(plain) {
-            true => format!("{label}{separator}{prefix}{key}"),
-            false => format!("{label}{separator}{prefix}\"{}\"", key.escape_debug()),
+            true => format!("{prefix}{key}"),
+            false => format!("{prefix}\"{}\"", key.escape_debug()),
         }
+    }
+}
+
+impl std::fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let separator = if self.label.is_empty() { "" } else { ": " };
+        write!(f, "{}{separator}{}", self.label, self.key())
     }
 }
 
@@ -197,16 +219,16 @@ pub(super) struct Node<'a> {
     pub(super) findings: &'a Findings,
     pub(super) value: &'a DeValue<'a>,
     pub(super) offset: usize,
-    pub(super) path: String,
+    pub(super) place: Place<'a>,
 }
 
 impl<'a> Node<'a> {
     pub(super) fn fault(&self, rule: impl Into<String>) {
-        self.findings.fault(self.offset, &self.path, rule);
+        self.findings.fault(self.offset, &self.place.to_string(), rule);
     }
 
     pub(super) fn warn(&self, rule: impl Into<String>) {
-        self.findings.warn(self.offset, &self.path, rule);
+        self.findings.warn(self.offset, &self.place.to_string(), rule);
     }
 
     pub(super) fn expected(&self, what: &str) {
@@ -281,7 +303,7 @@ impl<'a> Node<'a> {
             findings: self.findings,
             value: member.get_ref(),
             offset: member.span().start,
-            path: self.path.clone(),
+            place: self.place.clone(),
         };
         Some(members.iter().map(node).collect())
     }
@@ -324,11 +346,8 @@ impl<'a> Node<'a> {
             self.expected("a table");
             return None;
         };
-        let (label, key) = match self.path.rsplit_once(": ") {
-            Some((label, key)) => (label.to_owned(), key),
-            None => (String::new(), self.path.as_str()),
-        };
-        let prefix = format!("{key}.");
+        let prefix = format!("{}.", self.place.key()).into();
+        let label = Rc::clone(&self.place.label);
         Some(Section { prefix, ..Section::new(self.findings, table, self.offset, label) })
     }
 
