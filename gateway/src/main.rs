@@ -18,7 +18,7 @@ use std::time::Duration;
 use mtls_gateway::api::{AnswerForm, Api};
 use mtls_gateway::arguments::{self, Arguments, Command, DEFAULT_PORT, RevocationCheck};
 use mtls_gateway::authorizer::{Authorizer, CallError};
-use mtls_gateway::balancer::{Balancer, Mode, VPC_ENDPOINT};
+use mtls_gateway::balancer::{Balancer, Mode};
 use mtls_gateway::build;
 use mtls_gateway::configuration::{Configuration, own_table};
 use mtls_gateway::function::{self, Function};
@@ -70,6 +70,7 @@ fn fail(message: &str) -> ExitCode {
 fn revoke(client: &str) -> Result<(), String> {
     let (now, revocation) = issuing_ca()?;
     revocation.revoke(client, now).map_err(|error| error.to_string())?;
+    std::thread::sleep(revocation::time_to_show(OffsetDateTime::now_utc()));
     println!("revoked: `{client}`. Its next call is denied. Back: cargo gateway unrevoke {client}");
     Ok(())
 }
@@ -77,6 +78,7 @@ fn revoke(client: &str) -> Result<(), String> {
 fn unrevoke(client: &str) -> Result<(), String> {
     let (now, revocation) = issuing_ca()?;
     revocation.unrevoke(client, now).map_err(|error| error.to_string())?;
+    std::thread::sleep(revocation::time_to_show(OffsetDateTime::now_utc()));
     println!("no longer revoked: `{client}`");
     Ok(())
 }
@@ -377,10 +379,8 @@ fn launch(
             launch = launch.env("AUTHORIZER_HTTP_API", "simple");
         }
     }
-    if let Some(balancer) = balancer {
-        launch = launch
-            .env("AUTHORIZER_SOURCE_KIND", balancer.mode.kind())
-            .env("AUTHORIZER_VPC_ENDPOINTS", VPC_ENDPOINT);
+    for (name, value) in balancer.into_iter().flat_map(Balancer::environment) {
+        launch = launch.env(name, value);
     }
     launch
 }

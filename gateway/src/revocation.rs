@@ -182,6 +182,14 @@ fn number(now: OffsetDateTime) -> [u8; 9] {
     octets
 }
 
+/// How long after a change at `now` no answer from before it serves any more: OCSP counts in
+/// seconds, and answers hold for the second that they were made in.
+#[must_use]
+pub fn time_to_show(now: OffsetDateTime) -> std::time::Duration {
+    let since = u64::from(now.nanosecond());
+    std::time::Duration::from_nanos(1_000_000_000_u64.saturating_sub(since))
+}
+
 /// How the authorizer is made to check the revocation of throwaway certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {

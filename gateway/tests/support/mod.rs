@@ -164,6 +164,10 @@ impl Setup {
                 }
             }
         }
+        let balancer = Balancer::read(&template).unwrap();
+        for (name, value) in balancer.iter().flat_map(Balancer::environment) {
+            launch = launch.env(name, value);
+        }
         let function_log = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&function_log);
         launch = launch.on_log_line(move |line| sink.lock().unwrap().push(line.text.clone()));
@@ -182,7 +186,7 @@ impl Setup {
         gateway.clock = Clock::of(move || {
             OffsetDateTime::from_unix_timestamp(told.load(Ordering::SeqCst)).unwrap()
         });
-        gateway.balancer = Balancer::read(&template).unwrap();
+        gateway.balancer = balancer;
         (self.gateway)(&mut gateway);
 
         let chain = vec![CertificateDer::from_pem_file(pki().file("server.pem")).unwrap()];
@@ -218,6 +222,19 @@ impl Running {
     /// The lines logged so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until the authorizer has written this many decisions, and gives them.
+    pub async fn decisions(&self, count: usize) -> Vec<Value> {
+        loop {
+            let lines = self.function_log();
+            let read = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let decisions: Vec<Value> = read.filter(|line| line["message"] == "decision").collect();
+            if decisions.len() >= count {
+                return decisions;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Waits until a line is logged that has this in it.
