@@ -142,6 +142,13 @@ impl Balancer {
         }
     }
 
+    /// The environment that tells the authorizer so, as the template's function has it but for the
+    /// endpoint's id, which is made when the stack is.
+    #[must_use]
+    pub const fn environment(&self) -> [(&'static str, &'static str); 2] {
+        [("AUTHORIZER_SOURCE_KIND", self.mode.kind()), ("AUTHORIZER_VPC_ENDPOINTS", VPC_ENDPOINT)]
+    }
+
     /// The table of a configuration that names the headers.
     #[must_use]
     pub fn source_table(&self) -> String {

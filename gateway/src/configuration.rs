@@ -18,6 +18,13 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// Whether the throwaway CA's revocations are checked.
+    #[must_use]
+    pub fn checks_revocation(&self) -> bool {
+        let document = fs::read_to_string(&self.file).unwrap_or_default();
+        self.tables.contains("[revocation]") && own_table(&document, &self.tables).is_none()
+    }
+
     /// The environment that names it to the authorizer.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {

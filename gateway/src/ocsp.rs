@@ -18,7 +18,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use x509_parser::der_parser::asn1_rs::{Any, FromDer as _};
 
-use crate::certificate::Certificate;
 use crate::clock::Clock;
 use crate::http::{Connection, Headers, Request, Response};
 use crate::pki::PkiError;
@@ -47,16 +46,14 @@ const ECDSA_SHA256: &[u8] =
 #[derive(Debug)]
 pub struct Responder {
     revocation: Revocation,
-    /// The CA's own name in DER.
-    name: Vec<u8>,
     clock: Clock,
 }
 
 impl Responder {
-    /// A responder for the CA that issued `client`, which tells its name.
+    /// A responder for a CA.
     #[must_use]
-    pub fn new(revocation: Revocation, client: &Certificate, clock: Clock) -> Self {
-        Self { revocation, name: client.raw_issuer().to_vec(), clock }
+    pub fn new(revocation: Revocation, clock: Clock) -> Self {
+        Self { revocation, clock }
     }
 
     /// An `OCSPResponse` to an `OCSPRequest`.
@@ -103,7 +100,7 @@ impl Responder {
     fn status(&self, certificate: &CertificateId<'_>) -> Result<Status, PkiError> {
         let hash = |octets| digest(certificate.algorithm, octets);
         let key = self.revocation.ca.key().der_bytes();
-        let own = certificate.issuer_name_hash == hash(&self.name).as_ref()
+        let own = certificate.issuer_name_hash == hash(&self.revocation.name).as_ref()
             && certificate.issuer_key_hash == hash(key).as_ref();
         if own { self.revocation.status(certificate.serial_number) } else { Ok(Status::Unknown) }
     }

@@ -5,7 +5,7 @@
 //! and the answers of the OCSP responder ([`ocsp`](crate::ocsp)), signed when they are asked for.
 //! So `cargo gateway revoke orders`, a program of its own, takes effect in a gateway that runs.
 //!
-//! [`Checking`] is the other side of it: the tables that make the authorizer look.
+//! [`tables`] is the other side of it: what makes the authorizer look.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,6 +33,8 @@ pub struct Revocation {
     record: PathBuf,
     list: PathBuf,
     pub(crate) ca: Issuer<'static, KeyPair>,
+    /// Its name in DER.
+    pub(crate) name: Vec<u8>,
     /// Serial numbers by client, as the octets of the DER integer.
     issued: BTreeMap<&'static str, Vec<u8>>,
 }
@@ -57,19 +59,21 @@ impl Revocation {
     /// # Errors
     /// Where its key or a client's certificate can't be read.
     pub fn of(pki: &Pki) -> Result<Self, PkiError> {
-        let mut issued = BTreeMap::new();
+        let (mut issued, mut own_name) = (BTreeMap::new(), Vec::new());
         for name in Pki::clients() {
             let path = pki.file(&format!("{name}.pem"));
             let certificate = CertificateDer::from_pem_file(&path)
                 .ok()
                 .and_then(|der| Certificate::from_der(&der).ok())
                 .ok_or(PkiError::NoCertificate(path))?;
+            own_name = certificate.raw_issuer().to_vec();
             issued.insert(name, certificate.raw_serial_number().to_vec());
         }
         Ok(Self {
             record: pki.file("revoked.txt"),
             list: pki.file("issuing.crl"),
             ca: pki.issuing_ca()?,
+            name: own_name,
             issued,
         })
     }
@@ -176,6 +180,14 @@ fn number(now: OffsetDateTime) -> [u8; 9] {
         *octet = own;
     }
     octets
+}
+
+/// How long after a change at `now` no answer from before it serves any more: OCSP counts in
+/// seconds, and answers hold for the second that they were made in.
+#[must_use]
+pub fn time_to_show(now: OffsetDateTime) -> std::time::Duration {
+    let since = u64::from(now.nanosecond());
+    std::time::Duration::from_nanos(1_000_000_000_u64.saturating_sub(since))
 }
 
 /// How the authorizer is made to check the revocation of throwaway certificates.

@@ -71,7 +71,6 @@ const BESIDE_THE_POINT: &[&str] = &[
     "BinaryMediaTypes",
     "Description",
     "DisableExecuteApiEndpoint",
-    "EndpointConfiguration",
     "FailOnWarnings",
     "MergeDefinitions",
     "Name",
@@ -98,12 +97,17 @@ impl Reader<'_> {
         let mut body = None;
         let mut stage = None;
         let mut stage_variables = BTreeMap::new();
+        let mut private = false;
         let properties = self.resource.body.find("Properties").map_or(&[][..], Node::entries);
         for Entry { key, line, value } in properties {
             match key.as_str() {
                 "DefinitionBody" | "Body" => body = Some(self.template.try_resolve(value)?),
                 "StageName" => stage = Some(self.text(value)?),
                 "Variables" | "StageVariables" => stage_variables = self.texts(value)?,
+                "EndpointConfiguration" => {
+                    let endpoint = self.template.try_resolve(value)?;
+                    private = endpoint.find("Type").and_then(Node::text) == Some("PRIVATE");
+                }
                 key if BESIDE_THE_POINT.contains(&key) => {}
                 key if LIMITS.contains(&key) => self.note(*line, "throttling is not applied here"),
                 _ => return Err(unrepresentable(*line, key)),
@@ -121,7 +125,7 @@ impl Reader<'_> {
             Kind::Http => "$default".to_owned(),
         });
         let base_path = self.base_path()?;
-        let document = Document::read(&body, self.kind, &mut self.notes)?;
+        let document = Document::read(&body, self.kind, private, &mut self.notes)?;
         Ok(Api {
             name: self.resource.name.to_owned(),
             kind: self.kind,
@@ -250,7 +254,7 @@ struct Document {
 }
 
 impl Document {
-    fn read(body: &Node, kind: Kind, notes: &mut Vec<Note>) -> Result<Self, Fault> {
+    fn read(body: &Node, kind: Kind, private: bool, notes: &mut Vec<Note>) -> Result<Self, Fault> {
         let mut schemes = BTreeMap::new();
         let mut responses = BTreeMap::new();
         let mut key_from_authorizer = false;
@@ -270,6 +274,11 @@ impl Document {
                     for response in value.entries() {
                         responses.insert(response.key.clone(), gateway_response(response)?);
                     }
+                }
+                "x-amazon-apigateway-policy" if private => {
+                    let text = "the resource policy is not evaluated here: \
+                                calls count as having come through the VPC endpoint";
+                    notes.push(Note { line: *line, text: text.to_owned() });
                 }
                 "x-amazon-apigateway-api-key-source" => {
                     key_from_authorizer = text_of(value)?.eq_ignore_ascii_case("AUTHORIZER");

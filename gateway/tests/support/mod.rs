@@ -16,8 +16,10 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use mtls_gateway::api::Api;
 use mtls_gateway::authorizer::Authorizer;
+use mtls_gateway::balancer::Balancer;
 use mtls_gateway::build;
 use mtls_gateway::clock::Clock;
+use mtls_gateway::configuration::Configuration;
 use mtls_gateway::function;
 use mtls_gateway::gateway::{Gateway, Log};
 use mtls_gateway::pki::Pki;
@@ -95,6 +97,8 @@ pub struct Setup {
     pub gateway: Box<dyn FnOnce(&mut Gateway)>,
     pub limits: Limits,
     pub allowed: String,
+    /// Tables added to the configuration.
+    pub tables: String,
 }
 
 impl Setup {
@@ -107,6 +111,7 @@ impl Setup {
             gateway: Box::new(|_| {}),
             limits: Limits::default(),
             allowed: format!("{ORDERS}\n"),
+            tables: String::new(),
         }
     }
 
@@ -122,6 +127,11 @@ impl Setup {
 
     pub fn allowed(mut self, subjects: &[&str]) -> Self {
         self.allowed = subjects.iter().map(|subject| format!("{subject}\n")).collect();
+        self
+    }
+
+    pub fn tables(mut self, tables: String) -> Self {
+        self.tables = tables;
         self
     }
 
@@ -143,7 +153,7 @@ impl Setup {
         let policy = directory().join("allowed.txt");
         std::fs::write(&policy, &self.allowed).unwrap();
 
-        let mut launch = Launch::new(&self.program).env("AUTHORIZER_CONFIG", &policy);
+        let mut launch = Launch::new(&self.program);
         let uri = api.routes.iter().find_map(|route| Some(route.authorizer.as_ref()?.uri.clone()));
         let parent = self.template.parent().unwrap();
         if let Some(function) = function::find(&template, parent, &uri.unwrap()).unwrap() {
@@ -153,6 +163,10 @@ impl Setup {
                     launch = launch.env(name, value);
                 }
             }
+        }
+        let balancer = Balancer::read(&template).unwrap();
+        for (name, value) in balancer.iter().flat_map(Balancer::environment) {
+            launch = launch.env(name, value);
         }
         let function_log = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&function_log);
@@ -164,18 +178,20 @@ impl Setup {
         let line: Log = Arc::new(move |line| sink.lock().unwrap().push(line.to_owned()));
         let store = std::fs::read(pki().file("truststore.pem")).unwrap();
         let store = TrustStore::from_pem(&store).unwrap();
+        let configuration = Configuration { file: policy.clone(), tables: self.tables };
         let mut gateway =
-            Gateway::new(api, store, Authorizer::new(launch, Some(policy.clone())), line);
+            Gateway::new(api, store, Authorizer::new(launch, Some(configuration)), line);
         let seconds = Arc::new(AtomicI64::new(now().unix_timestamp()));
         let told = Arc::clone(&seconds);
         gateway.clock = Clock::of(move || {
             OffsetDateTime::from_unix_timestamp(told.load(Ordering::SeqCst)).unwrap()
         });
+        gateway.balancer = balancer;
         (self.gateway)(&mut gateway);
 
         let chain = vec![CertificateDer::from_pem_file(pki().file("server.pem")).unwrap()];
         let key = PrivateKeyDer::from_pem_file(pki().file("server-key.pem")).unwrap();
-        let tls = Arc::new(tls::server_config(chain, key).unwrap());
+        let tls = Arc::new(tls::server_config(chain, key, gateway.demand()).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let gateway = Arc::new(gateway);
@@ -206,6 +222,19 @@ impl Running {
     /// The lines logged so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until the authorizer has written this many decisions, and gives them.
+    pub async fn decisions(&self, count: usize) -> Vec<Value> {
+        loop {
+            let lines = self.function_log();
+            let read = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let decisions: Vec<Value> = read.filter(|line| line["message"] == "decision").collect();
+            if decisions.len() >= count {
+                return decisions;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Waits until a line is logged that has this in it.
