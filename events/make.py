@@ -14,6 +14,7 @@ import base64
 import copy
 import datetime
 import hashlib
+import hmac
 import json
 import pathlib
 import shutil
@@ -287,6 +288,64 @@ def make_pki():
 
     make_certificate("revoked", CLIENT, leaf())
     make_crl("issuing", "revoked")
+
+    make_token_issuer()
+
+
+# --- Tokens -------------------------------------------------------------------------------------
+
+ISSUER = "https://login.acme.example/"
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def make_token_issuer():
+    """Makes the issuer's keys, and its JWK Set in `pki/issuer.jwks`. Both algorithms sign without chance."""
+    make_key("token-rs256", "rsa-2048")
+    make_key("token-eddsa", "ed25519")
+    modulus = prime("token-rs256 p", 1024) * prime("token-rs256 q", 1024)
+    run("openssl", "pkey", "-in", WORK / "token-eddsa.key", "-pubout", "-outform", "DER", "-out", WORK / "ed.der")
+    x = (WORK / "ed.der").read_bytes()[-32:]
+    common = {"use": "sig"}
+    rsa = {"kty": "RSA", "n": base64url(modulus.to_bytes(256, "big")), "e": "AQAB", "kid": "rs256", "alg": "RS256"}
+    edwards = {"kty": "OKP", "crv": "Ed25519", "x": base64url(x), "kid": "eddsa", "alg": "EdDSA"}
+    jwks = {"keys": [rsa | common, edwards | common]}
+    (PKI / "issuer.jwks").write_text(json.dumps(jwks, indent=2) + "\n")
+
+
+def sign(message, algorithm):
+    """The signature of RS256, EdDSA, HS256 with the RSA public key as the secret, or none."""
+    if algorithm == "none":
+        return b""
+    if algorithm == "HS256":
+        public = run("openssl", "pkey", "-in", WORK / "token-rs256.key", "-pubout")
+        return hmac.digest(public.encode(), message, "sha256")
+    signed, signature = WORK / "signed", WORK / "signature"
+    signed.write_bytes(message)
+    key = WORK / f"token-{algorithm.lower()}.key"
+    digest = ["-digest", "sha256"] if algorithm == "RS256" else []
+    run("openssl", "pkeyutl", "-sign", "-rawin", *digest, "-inkey", key, "-in", signed, "-out", signature)
+    return signature.read_bytes()
+
+
+def jwt(certificate, algorithm="RS256", header=None, claims=None, **more):
+    """A token bound to a certificate, good until 2099. `claims`: the JSON itself; None takes a member out."""
+    octets = base64.b64decode("".join(certificate["clientCertPem"].strip().splitlines()[1:-1]))
+    usual = {
+        "iss": ISSUER,
+        "aud": "orders",
+        "sub": "alice",
+        "scope": "orders.read orders.write",
+        "nbf": 1577836800,  # 2020-01-01T00:00:00Z
+        "exp": 4102444799,  # 2099-12-31T23:59:59Z
+        "cnf": {"x5t#S256": base64url(hashlib.sha256(octets).digest())},
+    }
+    usual = {name: value for name, value in (usual | more).items() if value is not None}
+    header = {"alg": algorithm, "typ": "at+jwt", "kid": algorithm.lower()} | (header or {})
+    message = base64url(json.dumps(header).encode()) + "." + base64url((claims or json.dumps(usual)).encode())
+    return f"{message}.{base64url(sign(message.encode(), algorithm))}"
 
 
 # --- What API Gateway and the load balancer say about a certificate -------------------------------
@@ -706,6 +765,8 @@ def make_events():
     by_default_name = {"X-Amzn-Mtls-Clientcert": chain("client", "issuing")[CHAIN_HEADER]}
     deny("alb-passthrough-default-name", alb(get, by_default_name), "no-client-certificate", **passthrough)
 
+    make_token_events(client, presented["p384"])
+
     # No events of an authorizer that sees certificates.
     token = {"type": "TOKEN", "authorizationToken": "Bearer x", "methodArn": arn(get, "prod")}
     fault("fault-token-event", token)
@@ -718,6 +779,62 @@ def make_events():
     write_table()
     rows = ",\n".join("  " + json.dumps(row) for row in EXPECTED)
     (HERE / "expected.json").write_text(f"[\n{rows}\n]\n")
+
+
+def make_token_events(client, other):
+    """A bearer token beside the certificate."""
+    get, config = "GET /orders/7", {"config": "token.toml"}
+
+    def bearer(token, certificate=client):
+        return rest(get, certificate, headers=HEADERS | {"Authorization": f"Bearer {token}"})
+
+    def invalid(name, reason="token-invalid", **how):
+        deny(f"rest-token-{name}", bearer(jwt(client, **how)), reason, **config)
+
+    good, edwards = jwt(client), jwt(client, "EdDSA")
+    allow("rest-token", bearer(good), **config)
+    expect("rest-token", "Allow", "orders-service")
+    allow("rest-token-eddsa", bearer(edwards), **config)
+    v1 = http_v1(get, client)
+    v1["headers"] = v1["headers"] | {"authorization": f"bearer {good}"}
+    allow("http-v1-token", v1, **config)
+    v2 = http_v2(get, client)
+    v2["headers"] = v2["headers"] | {"authorization": f"Bearer {good}"}
+    allow("http-v2-token", v2, **config)
+    expect("rest-allow", "Deny", "token-missing", **config)
+    expect("rest-allow", "Deny", "token-missing", config="token-unauthorized.toml")
+
+    # Sent twice: format 2.0 joins the values; `headers` of REST shows the last alone.
+    twice = changed(v2, headers__authorization=f"Bearer {good},Bearer {edwards}")
+    deny("http-v2-token-repeated", twice, "token-invalid", **config)
+    repeated = bearer(good)
+    repeated["multiValueHeaders"]["Authorization"] = [f"Bearer {edwards}", f"Bearer {good}"]
+    deny("rest-token-repeated", repeated, "token-invalid", **config)
+
+    # Stolen: a token of `client` with the certificate of another.
+    deny("rest-token-stolen", bearer(good, other), "token-not-bound", **config)
+    invalid("unbound", "token-not-bound", cnf=None)
+    invalid("scope", "token-scope", scope="orders.write")
+    invalid("expired", "token-expired", exp=1609459200)
+    expect("rest-token-expired", "Allow", "orders-service", at="2020-12-31T23:59:59Z", **config)
+    expect("rest-token-expired", "Deny", "token-expired", at="2021-01-01T00:00:00Z", **config)
+    invalid("not-yet-valid", nbf=4070908800)
+    expect("rest-token-not-yet-valid", "Allow", "orders-service", at="2099-01-01T00:00:00Z", **config)
+    invalid("other-audience", aud="stock")
+    invalid("other-issuer", iss="https://login.acme.example")
+    invalid("no-expiry", exp=None)
+    twice_sub = json.dumps({"iss": ISSUER, "aud": "orders", "exp": 4102444799, "sub": "alice"})
+    invalid("duplicate-claim", claims=twice_sub.replace('"sub"', '"sub": "admin", "sub"'))
+    invalid("unsigned", algorithm="none")
+    invalid("symmetric", algorithm="HS256", header={"kid": "rs256"})
+    jwks = json.loads((PKI / "issuer.jwks").read_text())
+    invalid("own-key", header={"jwk": jwks["keys"][0]})
+    invalid("own-key-url", header={"jku": "https://evil.example/jwks.json"})
+    invalid("critical", header={"crit": ["exp"]})
+    invalid("unknown-key", header={"kid": "2020"})
+    header, payload, _ = good.split(".")
+    forged = base64url(json.dumps({"iss": ISSUER, "aud": "orders", "sub": "admin"}).encode())
+    deny("rest-token-forged", bearer(good.replace(payload, forged)), "token-invalid", **config)
 
 
 if __name__ == "__main__":

@@ -135,7 +135,12 @@ fn iam_allow<'a>(
         principal_id: Cow::Owned(context::principal(grant.certificate())),
         policy_document: PolicyDocument::new(statements),
         context: grant_context(grant, identity_token, rules),
-        usage_identifier_key: grant.client().usage_plan_key.as_ref().map(UsagePlanKey::expose),
+        usage_identifier_key: grant
+            .client()
+            .usage_plan_key
+            .as_ref()
+            .filter(|_| request.form == EventForm::Rest)
+            .map(UsagePlanKey::expose),
     }
 }
 

@@ -123,7 +123,7 @@ impl Authorizer {
     pub async fn judge(
         &self,
         request: &Request<'_>,
-        presented: Result<Presented, Denial>,
+        presented: Result<Presented<'_>, Denial>,
         now: Timestamp,
         see: impl FnOnce(&Request<'_>, &Authorized<'_>),
     ) -> Result<Answer, Fault> {
@@ -142,7 +142,7 @@ impl Authorizer {
     ///
     /// # Errors
     /// `malformed-certificate`.
-    fn read(&self, presented: Presented) -> Result<PresentedCertificate, Denial> {
+    fn read(&self, presented: Presented<'_>) -> Result<PresentedCertificate, Denial> {
         let malformed = |malformed: Malformed| {
             Denial::new(Reason::MalformedCertificate).with("rule", malformed)
         };

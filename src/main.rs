@@ -17,6 +17,7 @@ use mtls_authorizer::{
     telemetry::{self, DecisionLine},
     timestamp::Timestamp,
 };
+use tokio::runtime::{Builder, LocalOptions};
 use tracing::{error, warn};
 
 struct ProcessEnvironment;
@@ -32,17 +33,20 @@ fn now() -> Timestamp {
 }
 
 fn main() -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let _ = writeln!(stderr(), "mtls-authorizer: {error}");
-            return ExitCode::from(2);
-        }
-    };
+    let runtime =
+        match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = writeln!(stderr(), "mtls-authorizer: {error}");
+                return ExitCode::from(2);
+            }
+        };
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let in_lambda = ProcessEnvironment.variable("AWS_LAMBDA_RUNTIME_API").is_some();
     let exit = if arguments.is_empty() && in_lambda {
-        runtime.block_on(serve())
+        // As a task: what is blocked on itself is polled only after asking the kernel for events once more.
+        let served = runtime.spawn_local(serve());
+        runtime.block_on(served).unwrap_or(Exit::NoDecision)
     } else {
         runtime.block_on(command(arguments))
     };

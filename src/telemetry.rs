@@ -54,7 +54,9 @@ impl Serialize for DecisionLine<'_> {
         let allow = self.decision.is_allow();
         let arn = &self.request.arn;
         let mut line = serializer.serialize_map(None)?;
-        line.serialize_entry("level", if allow { "INFO" } else { "WARN" })?;
+        // A grant with notes passed over something, such as an unknown revocation.
+        let noted = self.decision.grant().is_some_and(|grant| !grant.notes().is_empty());
+        line.serialize_entry("level", if allow && !noted { "INFO" } else { "WARN" })?;
         line.serialize_entry("message", "decision")?;
         line.serialize_entry("decision", if allow { "Allow" } else { "Deny" })?;
         line.serialize_entry("reason", &self.decision.denial().map(|denial| denial.reason.code()))?;
@@ -90,7 +92,11 @@ where
 {
     let level = environment
         .variable("AWS_LAMBDA_LOG_LEVEL")
-        .and_then(|level| level.parse::<LevelFilter>().ok())
+        .and_then(|level| match level.to_ascii_uppercase().as_str() {
+            // A level of Lambda's, above all of ours.
+            "FATAL" => Some(LevelFilter::ERROR),
+            level => level.parse().ok(),
+        })
         .unwrap_or(LevelFilter::INFO);
     let subscriber = tracing_subscriber::fmt()
         .json()

@@ -123,6 +123,10 @@ fn bearer(authorization: &Header) -> Result<Option<&str>, Denial> {
     let value = match authorization {
         Header::Absent => return Ok(None),
         Header::Repeated => return Err(invalid("the Authorization header is repeated")),
+        // Format 2.0 joins values with commas, which no token holds.
+        Header::One(value) if value.contains(',') => {
+            return Err(invalid("the Authorization header is repeated"));
+        }
         Header::One(value) => value,
     };
     let Some((scheme, token)) = value.split_once(' ') else {

@@ -11,7 +11,13 @@
 
 mod support;
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use runtime_emulator::{Launch, LogStream, Outcome};
 use serde_json::{Value, json};
@@ -74,8 +80,15 @@ fn every_sample_event_is_answered_as_the_command_line_answers_it() {
                 continue;
             }
             decisions += 1;
-            let answer = call.answer();
             let printed: Value = serde_json::from_slice(&decide(config, name)).unwrap();
+            // A 401 is an error that the command line prints as Lambda would show it.
+            let answer = match printed.get("errorType") {
+                Some(_) => {
+                    let (kind, message) = call.error();
+                    json!({ "errorType": kind, "errorMessage": message })
+                }
+                None => call.answer(),
+            };
             assert_eq!(answer, printed, "{case}");
             let line = function.decision(&call);
             for key in ["decision", "reason"] {
@@ -97,6 +110,11 @@ fn every_sample_event_is_answered_as_the_command_line_answers_it() {
 /// The effect that API Gateway sees: of a route that is not allowed, the client's own policy.
 fn assert_effect(answer: &Value, case: &Value) {
     let allow = case["decision"] == "Allow";
+    if answer["errorType"] == "Unauthorized" {
+        let reason = case["reason"].as_str().unwrap();
+        assert!(["no-client-certificate", "token-missing"].contains(&reason), "{case}");
+        return;
+    }
     if let Some(is_authorized) = answer["isAuthorized"].as_bool() {
         assert_eq!(is_authorized, allow, "{case}");
         return;
@@ -269,6 +287,28 @@ fn a_malformed_event_is_an_error_of_the_fixed_type_and_the_next_call_is_served()
     // Each has its line, so that an operator sees why calls end in 500.
     let errors = log.iter().filter(|line| line.text.contains("\"level\":\"ERROR\"")).count();
     assert_eq!(errors, malformed_payloads().len());
+}
+
+#[test]
+fn a_malformed_event_is_no_decision_of_the_command_line_either() {
+    for (name, payload) in malformed_payloads() {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mtls-authorizer"))
+            .args(["decide", "-", "--config"])
+            .arg(default_configuration())
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(&payload).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(output.stdout.is_empty(), "{name}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.starts_with("mtls-authorizer: not an authorizer event: "), "{errors}");
+        assert!(errors.lines().count() == 1 && !errors.contains(MARK), "{name}: {errors}");
+    }
 }
 
 /// Twins of the malformed ones: what the authorizer does not read may be as odd as it likes.

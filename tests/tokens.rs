@@ -22,6 +22,7 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
 use mtls_authorizer::{
     authorizer::{Authorizer, Loader},
     certificate::Certificate,
@@ -137,7 +138,7 @@ async fn token_that_nobody_signed_is_refused() {
         let token = format!("{message}.{}", base64url(tag.as_ref()));
         authorizer.deny(&token, "token-invalid", "symmetric algorithm").await;
         let token =
-            token.replace(&base64url(&header), &base64url(&header.replace("HS256", "RS256")));
+            token.replace(&base64url(&header), &base64url(header.replace("HS256", "RS256")));
         authorizer.deny(&token, "token-invalid", "signature does not verify").await;
     }
 
@@ -832,7 +833,11 @@ async fn identity_token_is_made_anew_while_it_still_outlives_the_gateways_cache(
             made.insert(token);
         }
         let expected = (lifetime * 2 + reused_for.max(1) - 1) / reused_for.max(1);
-        assert_eq!(made.len() as i64, expected, "lifetime {lifetime}, cache {cache}");
+        assert_eq!(
+            i64::try_from(made.len()).unwrap(),
+            expected,
+            "lifetime {lifetime}, cache {cache}"
+        );
         // A clock that goes back gets no token of the future.
         let [_, claims] = decoded(&authorizer.ask_at("", NOW - 1000).await.identity_token());
         assert_eq!(claims["iat"], NOW - 1000);
@@ -933,106 +938,149 @@ async fn signing_key_of_another_kind_keeps_it_from_starting_and_is_not_shown() {
 
 // ---------------------------------------------------------------- libraries that are not ours
 
-/// PyJWT and `cryptography` make tokens that verify here, and verify identity tokens that are made here.
+/// PyJWT and `cryptography` make tokens that verify here, and with the ten lines of `docs/tokens.md` verify identity
+/// tokens that are made here.
 #[tokio::test]
 async fn pyjwt_agrees() {
-    const SCRIPT: &str = r#"
-import json, sys, time, jwt
+    const MAKE: &str = r#"
+import json, sys, jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
-if sys.argv[1] == "make":
-    claims = json.loads(sys.argv[2])
-    keys = {"RS256": rsa.generate_private_key(65537, 2048), "PS256": rsa.generate_private_key(65537, 3072), "ES256": ec.generate_private_key(ec.SECP256R1()), "ES384": ec.generate_private_key(ec.SECP384R1()), "EdDSA": ed25519.Ed25519PrivateKey.generate()}
-    of = {"RS": RSAAlgorithm, "PS": RSAAlgorithm, "ES": ECAlgorithm, "Ed": OKPAlgorithm}
-    jwks = [dict(of[alg[:2]].to_jwk(key.public_key(), as_dict=True), kid=alg) for alg, key in keys.items()]
-    tokens = {alg: jwt.encode(claims, key, algorithm=alg, headers={"kid": alg}) for alg, key in keys.items()}
-    print(json.dumps({"jwks": {"keys": jwks}, "tokens": tokens}))
-else:
-    token, jwks = sys.argv[2], jwt.PyJWKSet.from_json(sys.argv[3])
-    key = jwks[jwt.get_unverified_header(token)["kid"]]
-    options = {"require": ["exp", "iat", "iss", "aud", "sub", "jti"], "verify_exp": False, "verify_iat": False}
-    print(json.dumps(jwt.decode(token, key, algorithms=["ES256", "EdDSA"], issuer="https://api.example.com", audience="backend", options=options)))
+claims = json.loads(sys.argv[1])
+keys = {"RS256": rsa.generate_private_key(65537, 2048), "PS256": rsa.generate_private_key(65537, 3072), "ES256": ec.generate_private_key(ec.SECP256R1()), "ES384": ec.generate_private_key(ec.SECP384R1()), "EdDSA": ed25519.Ed25519PrivateKey.generate()}
+of = {"RS": RSAAlgorithm, "PS": RSAAlgorithm, "ES": ECAlgorithm, "Ed": OKPAlgorithm}
+jwks = [dict(of[alg[:2]].to_jwk(key.public_key(), as_dict=True), kid=alg) for alg, key in keys.items()]
+tokens = {alg: jwt.encode(claims, key, algorithm=alg, headers={"kid": alg}) for alg, key in keys.items()}
+print(json.dumps({"jwks": {"keys": jwks}, "tokens": tokens}))
 "#;
+    const VERIFY: &str = "import json, sys; print(json.dumps(identity(sys.argv[1])))";
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    if run(&python, &["-c", "import jwt, cryptography"]).is_none() {
+    let here = Path::new(".");
+    if run(here, &python, &["-c", "import jwt, cryptography"]).is_none() {
         return skip("pyjwt_agrees", "python3 with PyJWT and cryptography");
     }
-    agree("pyjwt", |arguments| run(&python, &[&["-c", SCRIPT], arguments].concat())).await;
+    let verify = format!("{}\n{VERIFY}", documented("python"));
+    agree("pyjwt", |directory, task| match task {
+        Task::Make(claims) => run(directory, &python, &["-c", MAKE, claims]),
+        Task::Verify(token) => run(directory, &python, &["-c", &verify, token]),
+    })
+    .await;
 }
 
 /// `jose` for Node.js does.
 #[tokio::test]
 async fn jose_agrees() {
-    const SCRIPT: &str = r#"
-import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT } from "jose";
-const [command, first, second] = process.argv.slice(-3).filter((it) => it !== "-");
-if (command === "make") {
-  const keys = [], tokens = {};
-  for (const alg of ["RS256", "PS256", "ES256", "ES384", "EdDSA"]) {
-    const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
-    keys.push({ ...(await exportJWK(publicKey)), kid: alg });
-    tokens[alg] = await new SignJWT(JSON.parse(first)).setProtectedHeader({ alg, kid: alg, typ: "at+jwt" }).sign(privateKey);
-  }
-  console.log(JSON.stringify({ jwks: { keys }, tokens }));
-} else {
-  const options = { issuer: "https://api.example.com", audience: "backend", algorithms: ["ES256", "EdDSA"], requiredClaims: ["exp", "iat", "sub", "jti"], currentDate: new Date("2026-11-21T08:00:00Z") };
-  console.log(JSON.stringify((await jwtVerify(first, createLocalJWKSet(JSON.parse(second)), options)).payload));
+    const MAKE: &str = r#"
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+const keys = [], tokens = {};
+for (const alg of ["RS256", "PS256", "ES256", "ES384", "EdDSA"]) {
+  const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
+  keys.push({ ...(await exportJWK(publicKey)), kid: alg });
+  tokens[alg] = await new SignJWT(JSON.parse(process.argv[2])).setProtectedHeader({ alg, kid: alg, typ: "at+jwt" }).sign(privateKey);
 }
+console.log(JSON.stringify({ jwks: { keys }, tokens }));
 "#;
-    // Where to look for the package: an ES module finds it from the directory of its file.
+    const VERIFY: &str = "console.log(JSON.stringify(await identity(process.argv[2])));";
+    // An ES module finds a package from the directory of its own file.
     let Some(packages) = std::env::var_os("JOSE_DIRECTORY") else {
-        return skip(
-            "jose_agrees",
-            "node and the package `jose`, whose directory JOSE_DIRECTORY names",
-        );
+        return skip("jose_agrees", "node, and JOSE_DIRECTORY with `jose` in its node_modules");
     };
-    let script = Path::new(&packages).join(format!("tokens-{}.mjs", std::process::id()));
-    std::fs::write(&script, SCRIPT).unwrap();
-    let path = script.to_str().unwrap();
-    agree("jose", |arguments| {
-        let padded: Vec<&str> =
-            arguments.iter().copied().chain(std::iter::repeat("-")).take(3).collect();
-        run("node", &[&[path], padded.as_slice()].concat())
+    let script = |name: &str, text: &str| {
+        let name = format!("tokens-{}-{name}.mjs", std::process::id());
+        let path = Path::new(&packages).canonicalize().unwrap().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let make = script("make", MAKE);
+    let verify = script("verify", &format!("{}\n{VERIFY}", documented("js")));
+    agree("jose", |directory, task| match task {
+        Task::Make(claims) => run(directory, "node", &[&make, claims]),
+        Task::Verify(token) => run(directory, "node", &[&verify, token]),
     })
     .await;
-    std::fs::remove_file(script).unwrap();
+    for path in [make, verify] {
+        std::fs::remove_file(path).unwrap();
+    }
 }
 
-/// `library` with `make CLAIMS` makes a JWK Set and tokens; with `verify TOKEN JWKS` prints the claims, or fails.
-async fn agree(name: &str, library: impl Fn(&[&str]) -> Option<String>) {
+/// The ten lines of `docs/tokens.md` in Rust are those of [`identity`], but for the cryptography.
+#[tokio::test]
+async fn documented_rust_verifies_identity_tokens() {
+    let lines = documented("rust");
+    let function = lines.split_once("fn identity").unwrap().1;
+    assert!(include_str!("tokens.rs").contains(function), "docs/tokens.md and `identity` differ");
+    for key in ["ES256", "EdDSA"] {
+        let world = World::new(&format!("documented_rust_{key}"));
+        let (token, set) = world.lasting_identity_token(key).await;
+        token::crypto::install();
+        let keys = serde_json::from_value(set).unwrap();
+        assert_eq!(identity(&token, &keys).unwrap(), decoded(&token)[1]);
+        assert!(identity(&changed(&token), &keys).is_none());
+    }
+}
+
+fn identity(token: &str, keys: &JwkSet) -> Option<Value> {
+    let header = decode_header(token).ok()?;
+    let allowed = [Algorithm::ES256, Algorithm::EdDSA];
+    let mut rules = Validation::new(allowed.into_iter().find(|known| *known == header.alg)?);
+    rules.set_issuer(&["https://api.example.com"]);
+    rules.set_audience(&["backend"]);
+    rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    let key = DecodingKey::from_jwk(keys.find(&header.kid?)?).ok()?;
+    Some(decode(token, &key, &rules).ok()?.claims)
+}
+
+/// The code of a language in `docs/tokens.md`.
+fn documented(language: &str) -> &'static str {
+    let (_, rest) =
+        include_str!("../docs/tokens.md").split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0
+}
+
+/// What the library is asked: for `{"jwks": …, "tokens": {algorithm: token}}`, or for the claims of a token that
+/// verifies by `jwks.json`.
+enum Task<'a> {
+    Make(&'a str),
+    Verify(&'a str),
+}
+
+async fn agree(name: &str, library: impl Fn(&Path, Task<'_>) -> Option<String>) {
     let world = World::new(&format!("agree_{name}"));
-    let made = library(&["make", &world.claims().to_string()]).expect("tokens");
+    let path = world.scratch.write("jwks.json", "");
+    let directory = Path::new(&path).parent().unwrap();
+    let made = library(directory, Task::Make(&world.claims().to_string())).expect("tokens");
     let made: Value = serde_json::from_str(&made).unwrap();
     world.scratch.write("jwks.json", made["jwks"].to_string());
     let algorithms: Vec<&String> = made["tokens"].as_object().unwrap().keys().collect();
+    assert_eq!(algorithms.len(), 5);
     let authorizer = world.load(&world.config(&format!("algorithms = {algorithms:?}"))).await;
     for (alg, token) in made["tokens"].as_object().unwrap() {
         let token = token.as_str().unwrap();
         assert_eq!(authorizer.ask(&bearer(token)).await.reason, "", "{name} {alg}");
-        let [header, payload, signature] = parts(token);
-        let other = payload.replacen(&payload[4..8], "AAAA", 1);
-        authorizer.deny(&format!("{header}.{other}.{signature}"), "token-invalid", "").await;
+        authorizer.deny(&changed(token), "token-invalid", "does not verify").await;
     }
     for key in ["ES256", "EdDSA"] {
-        world.signing_key("identity-key.pem", key);
-        let authorizer = world.load(&world.identity_config("")).await;
-        let set = authorizer.0.identity().unwrap().keys().jwk_set().to_string();
-        let token = authorizer.ask("").await.identity_token();
-        let verified = library(&["verify", &token, &set]).expect("claims");
-        assert_eq!(
-            serde_json::from_str::<Value>(&verified).unwrap(),
-            decoded(&token)[1],
-            "{name} {key}"
-        );
-        let [header, _, signature] = parts(&token);
-        let other = base64url(with(&decoded(&token)[1], "sub", json!("CN=admin")).to_string());
-        assert!(library(&["verify", &format!("{header}.{other}.{signature}"), &set]).is_none());
+        let (token, set) = world.lasting_identity_token(key).await;
+        world.scratch.write("jwks.json", set.to_string());
+        let verified = library(directory, Task::Verify(&token)).expect("claims");
+        let verified: Value = serde_json::from_str(&verified).unwrap();
+        assert_eq!(verified, decoded(&token)[1], "{name} {key}");
+        assert!(library(directory, Task::Verify(&changed(&token))).is_none());
     }
 }
 
+/// The token with another `sub` under the same signature.
+fn changed(token: &str) -> String {
+    let [header, _, signature] = parts(token);
+    let claims = with(&decoded(token)[1], "sub", json!("CN=admin"));
+    format!("{header}.{}.{signature}", base64url(claims.to_string()))
+}
+
 /// What a program prints, if it is there and succeeds.
-fn run(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
+fn run(directory: &Path, program: &str, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new(program);
+    command.current_dir(directory).args(arguments).stdin(Stdio::null());
+    let output = command.output().ok()?;
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
 }
 
@@ -1079,6 +1127,15 @@ impl World {
     /// A token that breaks none.
     fn token(&self) -> String {
         self.issuer.token(json!({ "alg": "ES256", "kid": "ES256" }), self.claims())
+    }
+
+    /// An identity token for libraries that look at the clock themselves, so it is made by the clock too; and its keys.
+    async fn lasting_identity_token(&self, algorithm: &str) -> (String, Value) {
+        self.signing_key("identity-key.pem", algorithm);
+        let authorizer = self.load(&self.identity_config("lifetime = \"1h\"")).await;
+        let now = Timestamp::from(std::time::SystemTime::now()).unix_seconds();
+        let token = authorizer.ask_at("", now).await.identity_token();
+        (token, authorizer.0.identity().unwrap().keys().jwk_set())
     }
 
     fn signing_key(&self, name: &str, algorithm: &str) {

@@ -4,13 +4,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::backend::{Backend, Url};
+use crate::balancer::Mode;
 use crate::mapping::HeaderCase;
+use crate::revocation::Check;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// To run the gateway.
     Run(Box<Arguments>),
+    /// To revoke a throwaway client.
+    Revoke(String),
+    /// To take that back.
+    Unrevoke(String),
     /// To be told how.
     Help,
 }
@@ -36,6 +42,19 @@ pub struct Arguments {
     pub authorizer: Option<PathBuf>,
     /// `--header-case`.
     pub header_case: Option<HeaderCase>,
+    /// `--mode`.
+    pub mode: Option<Mode>,
+    /// `--revocation`.
+    pub revocation: Option<RevocationCheck>,
+}
+
+/// What `--revocation` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevocationCheck {
+    /// The throwaway CA's revocations are checked.
+    On(Check),
+    /// The configuration is taken as it is.
+    Off,
 }
 
 /// The port where none is given.
@@ -46,6 +65,9 @@ pub const HELP: &str = "\
 A local API Gateway with mutual TLS, for trying authorizers.
 
     cargo gateway [OPTIONS]
+    cargo gateway revoke CLIENT      revokes a throwaway client (orders, billing) while a gateway
+                                     runs: its next call is denied
+    cargo gateway unrevoke CLIENT    takes that back
 
 Does a real TLS handshake with a real client certificate, calls the real authorizer over the Lambda
 Runtime API, applies its answer as API Gateway does, and shows what reaches the backend. Routes,
@@ -65,12 +87,18 @@ options it builds the authorizer, makes throwaway certificates, and prints comma
                           integration: send calls to the URI in the template
     --authorizer PATH     any program that speaks the Lambda Runtime API, in place of this one:
                           a `bootstrap`, or a script that starts one
+    --revocation HOW      check throwaway clients for revocation, by tables that are added to the
+                          configuration; crl: by the CA's list, ocsp: by its responder, off: not
+                                 [crl; off with --config, --trust-store or --authorizer]
+    --mode MODE           alb-verify, alb-passthrough: mutual TLS by a load balancer in front of a
+                          private API, as in deploy/private-api.yaml: certificates come in headers
     --header-case CASE    whether a REST mapping for X-Client-Cert-Sub also replaces a client's
                           x-client-cert-sub. Nobody has confirmed what API Gateway does.
                           sensitive: it does not, the worst that may happen       [sensitive]
                           insensitive: it does
     --help                this text
 
+Try a revocation:   cargo gateway revoke orders
 Try a policy: edit the configuration while the gateway runs, and repeat a command.
 Try your own CA:    cargo gateway --trust-store ca.pem
 Try another stack:  cargo gateway --template deploy/http-api.yaml --parameter SimpleResponses=true
@@ -93,6 +121,13 @@ pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Command, Stri
         if matches!(name.as_str(), "--help" | "-h" | "help") {
             return Ok(Command::Help);
         }
+        if matches!(name.as_str(), "revoke" | "unrevoke") {
+            return match (arguments.next(), arguments.next()) {
+                (Some(client), None) if name == "revoke" => Ok(Command::Revoke(client)),
+                (Some(client), None) => Ok(Command::Unrevoke(client)),
+                _ => Err(format!("`{name}` needs the name of one client, as in `{name} orders`")),
+            };
+        }
         let known = [
             "--port",
             "--trust-store",
@@ -103,6 +138,8 @@ pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Command, Stri
             "--backend",
             "--authorizer",
             "--header-case",
+            "--mode",
+            "--revocation",
         ];
         if !known.contains(&name.as_str()) {
             return Err(format!("`{argument}` is no option; `--help` lists them"));
@@ -128,6 +165,19 @@ pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Command, Stri
                     url => Backend::Server(
                         Url::read(url).map_err(|_| odd("it is a URL, `echo` or `integration`"))?,
                     ),
+                });
+            }
+            "--mode" => {
+                let mode = Mode::named(&value);
+                read.mode =
+                    Some(mode.ok_or_else(|| odd("it is `alb-verify` or `alb-passthrough`"))?);
+            }
+            "--revocation" => {
+                read.revocation = Some(match value.as_str() {
+                    "crl" => RevocationCheck::On(Check::Crl),
+                    "ocsp" => RevocationCheck::On(Check::Ocsp),
+                    "off" => RevocationCheck::Off,
+                    _ => return Err(odd("it is `crl`, `ocsp` or `off`")),
                 });
             }
             _ => {
@@ -179,6 +229,8 @@ mod tests {
             "backend",
             "authorizer",
             "header-case",
+            "mode",
+            "revocation",
         ] {
             assert!(HELP.contains(&format!("    --{option} ")), "{option}");
             assert!(read_words(&format!("--{option}")).unwrap_err().contains("needs a value"));
@@ -196,6 +248,9 @@ mod tests {
                 "--backend ftp://a",
                 "`--backend` can't be `ftp://a`: it is a URL, `echo` or `integration`",
             ),
+            ("--mode alb", "`--mode` can't be `alb`: it is `alb-verify` or `alb-passthrough`"),
+            ("--revocation x", "`--revocation` can't be `x`: it is `crl`, `ocsp` or `off`"),
+            ("revoke", "`revoke` needs the name of one client, as in `revoke orders`"),
             ("--header-case x", "`--header-case` can't be `x`: it is `sensitive` or `insensitive`"),
         ] {
             assert_eq!(read_words(words).unwrap_err(), message);

@@ -9,7 +9,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -17,13 +16,15 @@ use runtime_emulator::{Bootstrap, Ender, Launch, Outcome};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use crate::configuration::Configuration;
+
 /// Processes at once; further calls wait.
 const CONCURRENCY: usize = 8;
 
 /// An authorizer that can be called.
 pub struct Authorizer {
     launch: Launch,
-    watched: Option<PathBuf>,
+    configuration: Option<Configuration>,
     processes: Mutex<Processes>,
     running: Arc<Semaphore>,
 }
@@ -34,7 +35,7 @@ struct Processes {
     /// Those with a call, by their process id.
     busy: HashMap<u32, Ender>,
     ended: bool,
-    /// What the watched file was like when they were started.
+    /// What the configuration's file was like when they were started.
     seen: Option<FileState>,
     generation: u64,
 }
@@ -52,13 +53,13 @@ pub enum CallError {
 }
 
 impl Authorizer {
-    /// An authorizer that is started by `launch` when it is called first, and anew after `watched`
-    /// has changed.
+    /// An authorizer that is started by `launch` with this configuration when it is called first,
+    /// and anew after the configuration's file has changed.
     #[must_use]
-    pub fn new(launch: Launch, watched: Option<PathBuf>) -> Self {
+    pub fn new(launch: Launch, configuration: Option<Configuration>) -> Self {
         Self {
             launch,
-            watched,
+            configuration,
             processes: Mutex::default(),
             running: Arc::new(Semaphore::new(CONCURRENCY)),
         }
@@ -160,9 +161,10 @@ impl Authorizer {
     }
 
     fn spawn(&self) -> Result<Bootstrap, CallError> {
-        self.launch
-            .spawn()
-            .map_err(|error| CallError::Failed(format!("it can't be started: {error}")))
+        let environment = self.configuration.iter().flat_map(Configuration::environment);
+        let launch =
+            environment.fold(self.launch.clone(), |launch, (name, value)| launch.env(name, value));
+        launch.spawn().map_err(|error| CallError::Failed(format!("it can't be started: {error}")))
     }
 
     fn put_back(&self, process: Bootstrap, generation: u64) {
@@ -176,9 +178,10 @@ impl Authorizer {
         }
     }
 
-    /// Ends idle processes that were started before the watched file changed.
+    /// Ends idle processes that were started before the configuration's file changed.
     fn look_for_changes(&self) -> u64 {
-        let state = self.watched.as_ref().and_then(|path| fs::metadata(path).ok());
+        let file = self.configuration.as_ref().map(|configuration| &configuration.file);
+        let state = file.and_then(|path| fs::metadata(path).ok());
         let state = state.map(|metadata| (metadata.modified().ok(), metadata.len()));
         let (old, generation) = {
             let mut processes = self.lock();

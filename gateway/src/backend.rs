@@ -1,7 +1,8 @@
 //! What stands behind the gateway: an echo, or an HTTP backend.
 //!
 //! The echo answers with what reached it, so that one sees what a backend would see: header names
-//! in their letter case, and a header that came twice as a list.
+//! in their letter case, and a header that came twice as a list. It verifies `X-Client-Identity` as a
+//! backend should ([`crate::identity`]), and shows the claims that it may believe.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -89,9 +90,9 @@ impl fmt::Display for Url {
     }
 }
 
-/// The echo's answer to a request.
+/// The echo's answer to a request. `identity` is what verifying the identity token came to, where there is one.
 #[must_use]
-pub fn echo(request: &Request) -> Response {
+pub fn echo(request: &Request, identity: Option<Result<Map<String, Value>, String>>) -> Response {
     let mut headers: BTreeMap<&str, Value> = BTreeMap::new();
     for (name, value) in request.headers.iter() {
         headers
@@ -105,6 +106,13 @@ pub fn echo(request: &Request) -> Response {
     let mut answer = json!({ "method": request.method, "path": request.path, "headers": headers });
     if let (Value::Object(answer), Some(query)) = (&mut answer, &request.query) {
         answer.insert("query".to_owned(), json!(query));
+    }
+    if let (Value::Object(answer), Some(identity)) = (&mut answer, identity) {
+        let shown = match identity {
+            Ok(claims) => json!({ "verified": claims }),
+            Err(why) => json!({ "refused": why }),
+        };
+        answer.insert("identity".to_owned(), shown);
     }
     let mut body = serde_json::to_vec_pretty(&answer).unwrap_or_default();
     body.push(b'\n');

@@ -10,6 +10,7 @@ use std::fmt;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use time::OffsetDateTime;
+use time::macros::format_description;
 use webpki::RawPublicKeyEntity;
 use x509_parser::der_parser::asn1_rs::{Any, FromDer as _};
 use x509_parser::objects::{oid_registry, oid2abbrev};
@@ -31,7 +32,10 @@ pub struct Certificate {
     path_length: Option<u32>,
     subject_text: String,
     issuer_text: String,
+    subject_rfc2253: String,
+    issuer_rfc2253: String,
     serial_number: String,
+    raw_serial_number: Vec<u8>,
 }
 
 /// The bytes are no X.509 certificate.
@@ -76,9 +80,12 @@ impl Certificate {
             not_after: parsed.validity().not_after.to_datetime(),
             may_issue: v1 || (is_ca && may_sign),
             path_length,
-            subject_text: name_text(parsed.subject()),
-            issuer_text: name_text(parsed.issuer()),
+            subject_text: relative_names(parsed.subject()).join(","),
+            issuer_text: relative_names(parsed.issuer()).join(","),
+            subject_rfc2253: rfc2253(parsed.subject()),
+            issuer_rfc2253: rfc2253(parsed.issuer()),
             serial_number: decimal(parsed.raw_serial()),
+            raw_serial_number: parsed.raw_serial().to_vec(),
         })
     }
 
@@ -119,6 +126,48 @@ impl Certificate {
     #[must_use]
     pub fn serial_number(&self) -> &str {
         &self.serial_number
+    }
+
+    /// The subject as a load balancer shows it: `CN=orders,O=Acme,C=US`.
+    #[must_use]
+    pub fn subject_rfc2253(&self) -> &str {
+        &self.subject_rfc2253
+    }
+
+    /// The issuer as a load balancer shows it.
+    #[must_use]
+    pub fn issuer_rfc2253(&self) -> &str {
+        &self.issuer_rfc2253
+    }
+
+    /// The serial number as a load balancer shows it: hex, whole bytes, without a sign.
+    #[must_use]
+    pub fn serial_number_hex(&self) -> String {
+        let octets = match self.raw_serial_number.as_slice() {
+            [0, rest @ ..] if !rest.is_empty() => rest,
+            octets => octets,
+        };
+        octets.iter().map(|octet| format!("{octet:02X}")).collect()
+    }
+
+    /// The validity as a load balancer shows it.
+    #[must_use]
+    pub fn validity(&self) -> String {
+        let rfc3339 = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+        let shown = |at: OffsetDateTime| at.format(rfc3339).unwrap_or_default();
+        format!("NotBefore={};NotAfter={}", shown(self.not_before), shown(self.not_after))
+    }
+
+    /// The serial number, as the octets of its DER integer.
+    #[must_use]
+    pub fn raw_serial_number(&self) -> &[u8] {
+        &self.raw_serial_number
+    }
+
+    /// The issuer's name in DER.
+    #[must_use]
+    pub fn raw_issuer(&self) -> &[u8] {
+        &self.issuer
     }
 
     /// The SubjectPublicKeyInfo.
@@ -174,9 +223,15 @@ fn signature_algorithm(der: &[u8], tbs: &[u8]) -> Option<Vec<u8>> {
     Some(algorithm.data.to_vec())
 }
 
-fn name_text(name: &X509Name<'_>) -> String {
-    let relative: Vec<String> = name
-        .iter()
+/// The most specific first.
+fn rfc2253(name: &X509Name<'_>) -> String {
+    let mut relative = relative_names(name);
+    relative.reverse();
+    relative.join(",")
+}
+
+fn relative_names(name: &X509Name<'_>) -> Vec<String> {
+    name.iter()
         .map(|rdn| {
             let attributes: Vec<String> = rdn
                 .iter()
@@ -196,8 +251,7 @@ fn name_text(name: &X509Name<'_>) -> String {
                 .collect();
             attributes.join("+")
         })
-        .collect();
-    relative.join(",")
+        .collect()
 }
 
 fn escaped(value: &str) -> String {

@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::api::{Api, EventForm, Found, Kind};
+use crate::balancer::{VPC, VPC_ENDPOINT};
 use crate::certificate::Certificate;
 use crate::http::{Headers, Request};
 use crate::mapping::{Variable, Variables};
@@ -33,9 +34,11 @@ pub struct Call<'a> {
     pub path: &'a str,
     /// The headers with those that the gateway adds for authorizer and backend.
     pub headers: &'a Headers,
-    /// The client's certificate.
-    pub certificate: &'a Certificate,
-    /// The client's address.
+    /// The client's certificate, where the handshake was API Gateway's own.
+    pub certificate: Option<&'a Certificate>,
+    /// Whether the API is private, and called through its VPC endpoint.
+    pub private: bool,
+    /// The client's address, or that of the load balancer before a private API.
     pub source_ip: IpAddr,
     /// The ids of this request.
     pub ids: &'a Ids,
@@ -187,7 +190,7 @@ impl Call<'_> {
             "requestContext": {
                 "accountId": ACCOUNT,
                 "apiId": API_ID,
-                "authentication": { "clientCert": self.client_cert() },
+                "authentication": { "clientCert": self.certificate.map(client_cert) },
                 "domainName": self.domain_name(),
                 "domainPrefix": self.domain_prefix(),
                 "http": {
@@ -222,7 +225,7 @@ impl Call<'_> {
     }
 
     fn request_context(&self) -> Value {
-        json!({
+        let mut context = json!({
             "resourceId": "local0",
             "resourcePath": self.found.route.path,
             "httpMethod": self.request.method,
@@ -246,25 +249,20 @@ impl Call<'_> {
                 "accountId": null,
                 "user": null,
                 "userArn": null,
-                "clientCert": self.client_cert(),
             },
             "domainName": self.domain_name(),
             "apiId": API_ID,
-        })
-    }
-
-    fn client_cert(&self) -> Value {
-        let certificate = self.certificate;
-        json!({
-            "clientCertPem": certificate.pem(),
-            "subjectDN": certificate.subject_dn(),
-            "issuerDN": certificate.issuer_dn(),
-            "serialNumber": certificate.serial_number(),
-            "validity": {
-                "notBefore": validity_date(certificate.not_before),
-                "notAfter": validity_date(certificate.not_after),
-            },
-        })
+        });
+        if let Some(Value::Object(identity)) = context.get_mut("identity") {
+            if let Some(certificate) = self.certificate {
+                identity.insert("clientCert".to_owned(), client_cert(certificate));
+            }
+            if self.private {
+                identity.insert("vpcId".to_owned(), json!(VPC));
+                identity.insert("vpceId".to_owned(), json!(VPC_ENDPOINT));
+            }
+        }
+        context
     }
 
     /// Of a header sent twice, the last value.
@@ -329,7 +327,7 @@ impl Variables for Call<'_> {
 
 impl Call<'_> {
     fn context(&self, name: &str) -> Option<String> {
-        let certificate = self.certificate;
+        let of_certificate = |part: fn(&Certificate) -> String| self.certificate.map(part);
         Some(match name {
             "accountId" => ACCOUNT.to_owned(),
             "apiId" => API_ID.to_owned(),
@@ -337,13 +335,25 @@ impl Call<'_> {
             "domainPrefix" => self.domain_prefix().to_owned(),
             "extendedRequestId" => self.ids.extended.clone(),
             "httpMethod" => self.request.method.clone(),
-            "identity.clientCert.clientCertPem" => certificate.pem(),
-            "identity.clientCert.issuerDN" => certificate.issuer_dn().to_owned(),
-            "identity.clientCert.serialNumber" => certificate.serial_number().to_owned(),
-            "identity.clientCert.subjectDN" => certificate.subject_dn().to_owned(),
-            "identity.clientCert.validity.notAfter" => validity_date(certificate.not_after),
-            "identity.clientCert.validity.notBefore" => validity_date(certificate.not_before),
+            "identity.clientCert.clientCertPem" => return of_certificate(Certificate::pem),
+            "identity.clientCert.issuerDN" => {
+                return of_certificate(|own| own.issuer_dn().to_owned());
+            }
+            "identity.clientCert.serialNumber" => {
+                return of_certificate(|own| own.serial_number().to_owned());
+            }
+            "identity.clientCert.subjectDN" => {
+                return of_certificate(|own| own.subject_dn().to_owned());
+            }
+            "identity.clientCert.validity.notAfter" => {
+                return of_certificate(|own| validity_date(own.not_after));
+            }
+            "identity.clientCert.validity.notBefore" => {
+                return of_certificate(|own| validity_date(own.not_before));
+            }
             "identity.sourceIp" => self.source_ip.to_string(),
+            "identity.vpcId" => return self.private.then(|| VPC.to_owned()),
+            "identity.vpceId" => return self.private.then(|| VPC_ENDPOINT.to_owned()),
             "identity.userAgent" => {
                 return self.request.headers.first("User-Agent").map(str::to_owned);
             }
@@ -358,6 +368,19 @@ impl Call<'_> {
             _ => return None,
         })
     }
+}
+
+fn client_cert(certificate: &Certificate) -> Value {
+    json!({
+        "clientCertPem": certificate.pem(),
+        "subjectDN": certificate.subject_dn(),
+        "issuerDN": certificate.issuer_dn(),
+        "serialNumber": certificate.serial_number(),
+        "validity": {
+            "notBefore": validity_date(certificate.not_before),
+            "notAfter": validity_date(certificate.not_after),
+        },
+    })
 }
 
 /// `Aug  5 00:28:21 2120 GMT`, the day padded with a space.

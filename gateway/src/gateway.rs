@@ -11,19 +11,23 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::answer::Answer;
 use crate::api::{Api, GatewayResponse, Integration, Kind, Route};
 use crate::authorizer::{Authorizer, CallError};
 use crate::backend::{self, Backend, Url};
+use crate::balancer::{self, Balancer, Mode};
 use crate::cache::{Cache, Key};
 use crate::certificate::Certificate;
 use crate::clock::Clock;
 use crate::event::{Call, Ids, incoming_headers};
-use crate::http::{BODY_LIMIT, HEAD_LIMIT, Request, Response};
+use crate::http::{BODY_LIMIT, HEAD_LIMIT, Headers, Request, Response};
 use crate::iam::Verdict;
+use crate::identity::{HEADER, Publisher};
 use crate::mapping::{self, HeaderCase, Mapped, Operation, Variable, Variables};
+use crate::tls::Demand;
 use crate::trust::TrustStore;
 
 /// A gateway: an API with what stands before and behind it.
@@ -32,10 +36,14 @@ pub struct Gateway {
     pub api: Api,
     /// What client certificates are verified with.
     pub trust_store: TrustStore,
+    /// The load balancer in front of the API, where there is one.
+    pub balancer: Option<Balancer>,
     /// The authorizer.
     pub authorizer: Arc<Authorizer>,
     /// Where calls go.
     pub backend: Backend,
+    /// Where the echo finds out how to verify identity tokens; without it, it doesn't.
+    pub publisher: Option<Publisher>,
     /// How a REST mapping treats a client's header in another letter case.
     pub header_case: HeaderCase,
     /// The time.
@@ -51,10 +59,19 @@ pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
 /// The client of a connection, as the handshake showed it.
 #[derive(Debug, Clone)]
 pub struct Client {
-    /// Its certificate. It holds the key, nothing more is known.
-    pub certificate: Certificate,
+    /// Its certificate, and what it sent beside it. It holds the key of the first, nothing more is
+    /// known. Empty where the handshake demands none.
+    pub certificates: Vec<Certificate>,
     /// Its address.
     pub address: IpAddr,
+}
+
+impl Client {
+    /// The subject of its certificate.
+    #[must_use]
+    pub fn subject_dn(&self) -> &str {
+        self.certificates.first().map_or("", Certificate::subject_dn)
+    }
 }
 
 /// A response of the gateway's own, with the reason for the log.
@@ -96,12 +113,24 @@ impl Gateway {
         Self {
             api,
             trust_store,
+            balancer: None,
             authorizer: Arc::new(authorizer),
             backend: Backend::Echo,
+            publisher: None,
             header_case,
             clock: Clock::system(),
             log,
             cache: Cache::default(),
+        }
+    }
+
+    /// What the handshake demands of a client.
+    #[must_use]
+    pub fn demand(&self) -> Demand {
+        match self.balancer.as_ref().map(|balancer| balancer.mode) {
+            None => Demand::AnyCertificate,
+            Some(Mode::Verify) => Demand::Trusted(self.trust_store.clone(), self.clock.clone()),
+            Some(Mode::Passthrough) => Demand::Nothing,
         }
     }
 
@@ -118,7 +147,7 @@ impl Gateway {
             response.status,
             request.method.escape_debug(),
             request.path.escape_debug(),
-            client.certificate.subject_dn().escape_debug(),
+            client.subject_dn().escape_debug(),
         ));
         response
     }
@@ -130,9 +159,11 @@ impl Gateway {
         ids: &Ids,
         now: OffsetDateTime,
     ) -> Result<(Response, &'static str), Refusal> {
-        self.trust_store
-            .verify(&client.certificate, now)
-            .map_err(|untrusted| refusal(Refused::Untrusted, untrusted))?;
+        // A load balancer has judged it in the handshake, or leaves that to the authorizer.
+        let certificate = match &self.balancer {
+            Some(_) => None,
+            None => Some(self.trusted(client, now)?),
+        };
         let path = self
             .api
             .path_below_base(&request.path)
@@ -141,21 +172,40 @@ impl Gateway {
             .api
             .find(&request.method, path)
             .ok_or_else(|| refusal(Refused::NoRoute, "no route of the API"))?;
-        let headers = incoming_headers(request, client.address, ids);
+        let mut headers = incoming_headers(request, client.address, ids);
+        if let Some(balancer) = &self.balancer {
+            balancer.add_headers(&client.certificates, &mut headers);
+        }
         let call = Call {
             api: &self.api,
             found: &found,
             request,
             path,
             headers: &headers,
-            certificate: &client.certificate,
-            source_ip: client.address,
+            certificate,
+            private: self.balancer.is_some(),
+            source_ip: if self.balancer.is_some() { balancer::ADDRESS } else { client.address },
             ids,
             now,
         };
         let allowed = self.authorize(&call).await?;
         let response = self.integrate(&call, allowed.answer.as_deref()).await?;
         Ok((response, allowed.how))
+    }
+
+    fn trusted<'c>(
+        &self,
+        client: &'c Client,
+        now: OffsetDateTime,
+    ) -> Result<&'c Certificate, Refusal> {
+        let certificate = client
+            .certificates
+            .first()
+            .ok_or_else(|| refusal(Refused::Untrusted, "no client certificate"))?;
+        self.trust_store
+            .verify(certificate, now)
+            .map_err(|untrusted| refusal(Refused::Untrusted, untrusted))?;
+        Ok(certificate)
     }
 
     async fn authorize(&self, call: &Call<'_>) -> Result<Allowed, Refusal> {
@@ -257,12 +307,29 @@ impl Gateway {
             body: call.request.body.clone(),
             close: false,
         };
-        let Some(url) = target.url else { return Ok(backend::echo(&request)) };
+        let Some(url) = target.url else {
+            let identity = self.identity(&request.headers).await;
+            return Ok(backend::echo(&request, identity));
+        };
         match tokio::time::timeout(integration.timeout, backend::send(&url, request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(reason)) => Err(refusal(Refused::Integration, reason)),
             Err(_) => Err(refusal(Refused::IntegrationTimeout, "the backend took too long")),
         }
+    }
+
+    /// What the echo learns of its identity token; a template that sends none says `none`.
+    async fn identity(&self, headers: &Headers) -> Option<Result<Map<String, Value>, String>> {
+        let publisher = self.publisher.as_ref()?;
+        let mut tokens = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(HEADER));
+        let (_, token) = tokens.next()?;
+        if tokens.next().is_some() {
+            return Some(Err(format!("there are two {HEADER}")));
+        }
+        if matches!(token, "" | "none") {
+            return None;
+        }
+        Some(publisher.verify(token, self.clock.now().unix_timestamp()).await)
     }
 
     fn target(

@@ -20,6 +20,7 @@ use mtls_gateway::authorizer::{Authorizer, CallError};
 use mtls_gateway::build;
 use mtls_gateway::function::{self, Function};
 use mtls_gateway::gateway::{Gateway, Log};
+use mtls_gateway::identity::Publisher;
 use mtls_gateway::pki::Pki;
 use mtls_gateway::server::{Limits, serve};
 use mtls_gateway::template::Template;
@@ -82,8 +83,17 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
     };
     let config = configuration(arguments, &workspace, function.as_ref())?;
     let launch = launch(&bootstrap, &config, function.as_ref(), &api);
+    let environment = function.as_ref().map(|function| function.environment.clone());
+    // Another authorizer may know no `jwks`.
+    let publisher =
+        config.clone().filter(|_| arguments.authorizer.is_none()).map(|config| Publisher {
+            program: bootstrap.clone(),
+            config,
+            environment: environment.unwrap_or_default(),
+        });
     let log: Log = Arc::new(|line| eprintln!("{line}"));
     let mut gateway = Gateway::new(api, trust_store, Authorizer::new(launch, config), log);
+    gateway.publisher = publisher;
     if let Some(backend) = &arguments.backend {
         gateway.backend = backend.clone();
     }

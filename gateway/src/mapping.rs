@@ -95,6 +95,8 @@ pub const CONTEXT: &[&str] = &[
     "identity.clientCert.validity.notBefore",
     "identity.sourceIp",
     "identity.userAgent",
+    "identity.vpcId",
+    "identity.vpceId",
     "path",
     "protocol",
     "requestId",

@@ -92,12 +92,11 @@ async fn connection(
         Ok(Err(error)) => return refused(&handshake_error(&error)),
         Err(_) => return refused("the handshake took too long"),
     };
-    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let certificate = certificate.and_then(|der| Certificate::from_connection(der).ok());
-    let Some(certificate) = certificate else {
-        return refused("no client certificate");
-    };
-    let client = Client { certificate, address: address.ip() };
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    // The handshake has read the first; what comes beside it may be anything.
+    let certificates = chain.iter().map_while(|der| Certificate::from_connection(der).ok());
+    let certificates = certificates.collect();
+    let client = Client { certificates, address: address.ip() };
     let mut connection = Connection::new(stream);
     // An error is a client that is gone.
     if let Ok(true) = requests(&mut connection, &client, &gateway, limits).await {
@@ -133,7 +132,7 @@ async fn requests<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
                     (gateway.log)(&format!(
                         "{} from \"{}\": {error}",
                         response.status,
-                        client.certificate.subject_dn().escape_debug()
+                        client.subject_dn().escape_debug()
                     ));
                     (response, false, true)
                 }

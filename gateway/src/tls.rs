@@ -1,9 +1,10 @@
-//! The server's side of TLS 1.2 and 1.3, with a client certificate demanded.
+//! The server's side of TLS 1.2 and 1.3, with a client certificate asked for.
 //!
 //! API Gateway completes the handshake with a certificate that it does not trust and answers 403,
-//! so the verifier here accepts every certificate whose key signed the handshake, and
-//! [`TrustStore`](crate::trust::TrustStore) judges it afterwards. A client without a certificate is
-//! refused by TLS itself. X.509 v1 certificates must get in, which the verifier of rustls cannot
+//! so there the verifier accepts every certificate whose key signed the handshake, and
+//! [`TrustStore`] judges it afterwards; a client without a certificate is refused by TLS itself. A
+//! load balancer that verifies ends the handshake of a certificate that it does not trust, and one
+//! that does not verify lets in also a client without. X.509 v1 certificates must get in, which the verifier of rustls cannot
 //! read: the handshake's signature is verified with the bare public key.
 
 use std::fmt;
@@ -20,6 +21,19 @@ use rustls::{
 use webpki::RawPublicKeyEntity;
 
 use crate::certificate::Certificate;
+use crate::clock::Clock;
+use crate::trust::{TrustStore, Untrusted};
+
+/// What the handshake demands of a client.
+#[derive(Debug, Clone)]
+pub enum Demand {
+    /// A certificate, trusted or not, as API Gateway.
+    AnyCertificate,
+    /// A certificate that a trust store leads to, as a load balancer in verify mode.
+    Trusted(TrustStore, Clock),
+    /// Nothing, as a load balancer in passthrough mode.
+    Nothing,
+}
 
 /// The configuration of the listener.
 ///
@@ -28,9 +42,10 @@ use crate::certificate::Certificate;
 pub fn server_config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    demand: Demand,
 ) -> Result<ServerConfig, Error> {
     let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
-    let verifier = AnyKeyHolder { algorithms: provider.signature_verification_algorithms };
+    let verifier = KeyHolder { algorithms: provider.signature_verification_algorithms, demand };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(Arc::new(verifier))
@@ -39,18 +54,19 @@ pub fn server_config(
     Ok(config)
 }
 
-/// Accepts any certificate from whoever holds its key.
-struct AnyKeyHolder {
+/// Accepts the certificates that are demanded, from whoever holds their key.
+struct KeyHolder {
     algorithms: WebPkiSupportedAlgorithms,
+    demand: Demand,
 }
 
-impl fmt::Debug for AnyKeyHolder {
+impl fmt::Debug for KeyHolder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("AnyKeyHolder")
+        formatter.write_str("KeyHolder")
     }
 }
 
-impl ClientCertVerifier for AnyKeyHolder {
+impl ClientCertVerifier for KeyHolder {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         // None: a client shall show what it has, also where nobody here would trust it.
         &[]
@@ -62,8 +78,15 @@ impl ClientCertVerifier for AnyKeyHolder {
         _intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        Certificate::from_connection(end_entity).map_err(|_| bad_encoding())?;
+        let certificate = Certificate::from_connection(end_entity).map_err(|_| bad_encoding())?;
+        if let Demand::Trusted(store, clock) = &self.demand {
+            store.verify(&certificate, clock.now()).map_err(untrusted)?;
+        }
         Ok(ClientCertVerified::assertion())
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        !matches!(self.demand, Demand::Nothing)
     }
 
     fn verify_tls12_signature(
@@ -99,7 +122,7 @@ impl ClientCertVerifier for AnyKeyHolder {
     }
 }
 
-impl AnyKeyHolder {
+impl KeyHolder {
     /// Tries the first `at_most` algorithms of the scheme.
     fn verify_signature(
         &self,
@@ -126,6 +149,14 @@ impl AnyKeyHolder {
             .map(|_| HandshakeSignatureValid::assertion())
             .ok_or(Error::InvalidCertificate(CertificateError::BadSignature))
     }
+}
+
+fn untrusted(why: Untrusted) -> Error {
+    Error::InvalidCertificate(match why {
+        Untrusted::Expired => CertificateError::Expired,
+        Untrusted::NotYetValid => CertificateError::NotValidYet,
+        Untrusted::NoPath | Untrusted::PathTooLong => CertificateError::UnknownIssuer,
+    })
 }
 
 fn bad_encoding() -> Error {

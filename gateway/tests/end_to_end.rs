@@ -6,11 +6,15 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use mtls_gateway::api::Api;
+use mtls_gateway::identity::Publisher;
 use mtls_gateway::mapping::{HeaderCase, Target};
-use support::{Client, Running, Setup, read_template, use_time_of_day};
+use ring::{rand::SystemRandom, signature::Ed25519KeyPair};
+use serde_json::Value;
+use support::{Client, Running, Setup, directory, read_template, use_time_of_day};
 
 const POLICY: &str = r#"
 [[client]]
@@ -125,6 +129,57 @@ async fn decision_is_logged_and_nothing_secret_is() {
     assert!(log.contains("no-client-matched"), "{log}");
     for secret in ["hush-hush", "BEGIN CERTIFICATE", "clientCertPem"] {
         assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}
+
+/// The echo believes the token of the authorizer alone: one of the client's own never gets through, and where the
+/// keys are others', it is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn echo_verifies_identity_tokens_and_shows_their_claims() {
+    use_time_of_day();
+    let identity = |name: &str| {
+        let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let key = pem::encode(&pem::Pem::new("PRIVATE KEY", key.as_ref()));
+        let path = directory().join(name);
+        std::fs::write(&path, key).unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .unwrap();
+        let section =
+            "[identity_token]\nissuer = \"https://api.example.com\"\naudience = \"backend\"";
+        format!("{section}\nlifetime = \"10m\"\nkey = [{path:?}]\n{POLICY}")
+    };
+    let (own, other) = (identity("identity-key.pem"), identity("other-key.pem"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for (published, forwarded) in [(&own, "true"), (&other, "true"), (&own, "false")] {
+        let config = directory().join("published.toml");
+        std::fs::write(&config, published).unwrap();
+        let mut setup = Setup::new("rest.yaml").authorizer(&own);
+        setup = setup.parameter("ForwardIdentityToken", forwarded);
+        setup.template = root.join("template.yaml");
+        let program = setup.program.clone();
+        let setup = setup.gateway(move |gateway| {
+            let environment = BTreeMap::new();
+            gateway.publisher = Some(Publisher { program, config, environment });
+        });
+        let running = setup.start().await;
+        let client = Client::named("orders").title_case();
+        let mut connection = running.connect(&client).await.unwrap();
+        let forged = [("X-Client-Identity", "e30.e30.e30")];
+        let answer = connection.get("/orders/7", &forged).await.unwrap();
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        let shown = &body["identity"];
+        match (published == &own, forwarded) {
+            (true, "true") => {
+                assert_eq!(shown["verified"]["sub"], "CN=orders,O=Acme,C=US", "{body}");
+                assert_eq!(shown["verified"]["clientId"], "orders-service");
+            }
+            (false, _) => assert_eq!(shown["refused"], "its key is not in the JWK Set", "{body}"),
+            _ => {
+                assert!(shown.is_null(), "{body}");
+                assert_eq!(answer.seen("X-Client-Identity"), "none");
+            }
+        }
     }
 }
 

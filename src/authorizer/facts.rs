@@ -1,10 +1,11 @@
 //! What was found out about certificates and may be found out again: facts, never decisions.
 //!
-//! A certificate that was read, and the path that was verified for it, are kept by its fingerprint. Whether it is
-//! in force, revoked, denied or admitted is judged anew on every call, and a path is forgotten with the anchors
-//! that it led to.
+//! A certificate that was read, and the path that was verified for it, are kept by its fingerprint; and the
+//! certificate also by the PEM that it was read from, whole, so that a client that comes again costs one comparison
+//! and neither base64 nor a hash. Whether it is in force, revoked, denied or admitted is judged anew on every call,
+//! and a path is forgotten with the anchors that it led to.
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, hash::Hash, sync::Arc};
 
 use futures_util::future::join_all;
 use ring::digest::{SHA256, digest};
@@ -12,6 +13,7 @@ use ring::digest::{SHA256, digest};
 use crate::{
     certificate::{Certificate, Malformed, pem},
     decision::Denial,
+    event::presented::Leaf,
     source::{Call, Loaded, Refreshed, Source, Use},
     timestamp::Timestamp,
     trust::{PathRules, TrustStore, VerifiedPath, can_anchor},
@@ -19,12 +21,17 @@ use crate::{
 
 /// How many certificates are remembered. Each takes a few kilobytes.
 const MAX_REMEMBERED: usize = 256;
+/// The longest PEM that is remembered. Those of real clients have one or two kilobytes.
+const MAX_REMEMBERED_TEXT: usize = 8 * 1024;
 /// The largest bundle of anchors. API Gateway takes 1,000 certificates and 1 MB.
 pub(super) const MAX_BUNDLE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Certificates that were seen lately.
 #[derive(Debug, Default)]
-pub(super) struct Facts(RefCell<HashMap<[u8; 32], Remembered>>);
+pub(super) struct Facts {
+    by_fingerprint: RefCell<HashMap<[u8; 32], Remembered>>,
+    by_text: RefCell<HashMap<Box<str>, Arc<Certificate>>>,
+}
 
 #[derive(Debug)]
 struct Remembered {
@@ -51,20 +58,31 @@ impl KnownPath {
 }
 
 impl Facts {
-    /// The certificate of this DER.
-    pub(super) fn certificate(&self, der: &[u8]) -> Result<Arc<Certificate>, Malformed> {
+    /// The certificate that was presented.
+    pub(super) fn certificate(&self, leaf: &Leaf<'_>) -> Result<Arc<Certificate>, Malformed> {
+        let text = match leaf {
+            Leaf::Pem(text) => text,
+            Leaf::Der(der) => return self.of_der(der),
+        };
+        if let Some(certificate) = self.by_text.borrow().get(&**text) {
+            return Ok(Arc::clone(certificate));
+        }
+        let certificate = self.of_der(&pem::first_certificate(text)?)?;
+        if text.len() <= MAX_REMEMBERED_TEXT {
+            remember(&self.by_text, (**text).into(), Arc::clone(&certificate));
+        }
+        Ok(certificate)
+    }
+
+    fn of_der(&self, der: &[u8]) -> Result<Arc<Certificate>, Malformed> {
         let mut key = [0; 32];
         key.copy_from_slice(digest(&SHA256, der).as_ref());
-        if let Some(remembered) = self.0.borrow().get(&key) {
+        if let Some(remembered) = self.by_fingerprint.borrow().get(&key) {
             return Ok(Arc::clone(&remembered.certificate));
         }
         let certificate = Arc::new(Certificate::parse(der)?);
-        let mut known = self.0.borrow_mut();
-        if known.len() >= MAX_REMEMBERED {
-            known.clear();
-        }
         let remembered = Remembered { certificate: Arc::clone(&certificate), path: None };
-        known.insert(key, remembered);
+        remember(&self.by_fingerprint, key, remembered);
         Ok(certificate)
     }
 
@@ -78,13 +96,14 @@ impl Facts {
         rules: PathRules<'_>,
         now: Timestamp,
     ) -> Result<Arc<VerifiedPath>, Denial> {
-        if let Some(Remembered { path: Some(known), .. }) = self.0.borrow().get(leaf.fingerprint())
+        if let Some(Remembered { path: Some(known), .. }) =
+            self.by_fingerprint.borrow().get(leaf.fingerprint())
             && known.serves(others, store, now)
         {
             return Ok(Arc::clone(&known.path));
         }
         let path = Arc::new(store.verify(leaf, others, rules, now)?);
-        if let Some(remembered) = self.0.borrow_mut().get_mut(leaf.fingerprint()) {
+        if let Some(remembered) = self.by_fingerprint.borrow_mut().get_mut(leaf.fingerprint()) {
             remembered.path = Some(KnownPath {
                 store: Arc::clone(store),
                 others: others.iter().map(|other| *other.fingerprint()).collect(),
@@ -93,6 +112,15 @@ impl Facts {
         }
         Ok(path)
     }
+}
+
+/// Adds to what is known, forgetting everything where it gets too much.
+fn remember<K: Eq + Hash, V>(known: &RefCell<HashMap<K, V>>, key: K, value: V) {
+    let mut known = known.borrow_mut();
+    if known.len() >= MAX_REMEMBERED {
+        known.clear();
+    }
+    known.insert(key, value);
 }
 
 /// The sources of anchors and intermediates, and the store that was made of what they gave last.

@@ -10,7 +10,10 @@ use crate::{
     certificate::{Certificate, pem},
     decide::Decision,
     decision::{Denial, Reason},
-    event::{Request, presented::Presented},
+    event::{
+        Request,
+        presented::{Leaf, Presented},
+    },
     policy::{Client, Comparison, Subject, configuration::ExtendedKeyUsage},
     timestamp::Timestamp,
 };
@@ -79,12 +82,12 @@ pub(super) async fn explain(arguments: &Arguments, terminal: &mut Terminal<'_>) 
 }
 
 /// The certificates of a PEM file: the client's own first.
-fn presented(text: &str) -> Result<Presented, Denial> {
+fn presented(text: &str) -> Result<Presented<'_>, Denial> {
     let mut ders = pem::certificates(text)
         .map_err(|error| Denial::new(Reason::MalformedCertificate).with("rule", error))?
         .into_iter();
     let leaf = ders.next().unwrap_or_default();
-    Ok(Presented { leaf, others: ders.collect(), assertions: None })
+    Ok(Presented { leaf: Leaf::Der(leaf), others: ders.collect(), assertions: None })
 }
 
 /// What is told of one decision.

@@ -5,6 +5,8 @@
 //! endpoint, and what the load balancer says about the certificate must agree with the certificate itself
 //! ("Mutual authentication with TLS in Application Load Balancer" in the ELB guide).
 
+use std::borrow::Cow;
+
 use crate::{
     certificate::{Certificate, Malformed, name::parse_rfc4514, pem},
     decision::{Denial, Evidence, Reason},
@@ -18,13 +20,22 @@ use crate::{
 
 /// What an event presents.
 #[derive(Debug)]
-pub struct Presented {
-    /// The client's certificate, as DER, unread.
-    pub leaf: Vec<u8>,
+pub struct Presented<'a> {
+    /// The client's certificate, unread.
+    pub leaf: Leaf<'a>,
     /// The certificates that came with it, as DER, unread.
     pub others: Vec<Vec<u8>>,
     /// What the load balancer says about the certificate.
     pub assertions: Option<Assertions>,
+}
+
+/// A client's certificate as it came.
+#[derive(Debug)]
+pub enum Leaf<'a> {
+    /// The first block of this text.
+    Pem(Cow<'a, str>),
+    /// Bytes of DER.
+    Der(Vec<u8>),
 }
 
 /// What a load balancer in verify mode says about a certificate, beside the certificate.
@@ -39,12 +50,12 @@ pub struct Assertions {
 /// Finds the certificate of a request.
 ///
 /// # Errors
-/// A denial: past the pinned endpoints, without a certificate, with a repeated header, or with what is no PEM. Or a
-/// fault, where the event's headers are none.
-pub fn present(
-    request: &Request<'_>,
+/// A denial: past the pinned endpoints, without a certificate, with a repeated header, or with a chain that is no PEM.
+/// Or a fault, where the event's headers are none.
+pub fn present<'a>(
+    request: &'a Request<'_>,
     presentation: &Presentation,
-) -> Result<Result<Presented, Denial>, EventFault> {
+) -> Result<Result<Presented<'a>, Denial>, EventFault> {
     match presentation {
         Presentation::ApiGateway => Ok(from_context(request)),
         Presentation::AlbVerify { vpc_endpoints, headers } => {
@@ -66,10 +77,10 @@ fn malformed(malformed: &Malformed) -> Denial {
     Denial::new(Reason::MalformedCertificate).with("rule", malformed)
 }
 
-fn from_context(request: &Request<'_>) -> Result<Presented, Denial> {
+fn from_context<'a>(request: &'a Request<'_>) -> Result<Presented<'a>, Denial> {
     let text =
         request.client_certificate.as_deref().ok_or(Denial::new(Reason::NoClientCertificate))?;
-    let leaf = pem::first_certificate(text).map_err(|error| malformed(&error))?;
+    let leaf = Leaf::Pem(text.into());
     Ok(Presented { leaf, others: Vec::new(), assertions: None })
 }
 
@@ -86,7 +97,7 @@ fn through(request: &Request<'_>, vpc_endpoints: &[String]) -> Result<(), Denial
 fn from_leaf(
     request: &Request<'_>,
     names: &AlbVerifyHeaders,
-) -> Result<Result<Presented, Denial>, EventFault> {
+) -> Result<Result<Presented<'static>, Denial>, EventFault> {
     let fields = request.headers.read()?;
     let assertions = Assertions {
         serial_number: fields.header(&names.serial_number),
@@ -94,19 +105,23 @@ fn from_leaf(
         issuer: fields.header(&names.issuer),
         validity: fields.header(&names.validity),
     };
-    Ok(encoded_pem(&fields, &names.leaf).and_then(|text| {
-        let leaf = pem::first_certificate(&text).map_err(|error| malformed(&error))?;
-        Ok(Presented { leaf, others: Vec::new(), assertions: Some(assertions) })
+    Ok(encoded_pem(&fields, &names.leaf).map(|text| Presented {
+        leaf: Leaf::Pem(text.into()),
+        others: Vec::new(),
+        assertions: Some(assertions),
     }))
 }
 
-fn from_chain(request: &Request<'_>, name: &str) -> Result<Result<Presented, Denial>, EventFault> {
+fn from_chain(
+    request: &Request<'_>,
+    name: &str,
+) -> Result<Result<Presented<'static>, Denial>, EventFault> {
     let fields = request.headers.read()?;
     Ok(encoded_pem(&fields, name).and_then(|text| {
         let chain = pem::certificates(&text).map_err(|error| malformed(&error))?;
         let mut chain = chain.into_iter();
         let leaf = chain.next().ok_or(Denial::new(Reason::NoClientCertificate))?;
-        Ok(Presented { leaf, others: chain.collect(), assertions: None })
+        Ok(Presented { leaf: Leaf::Der(leaf), others: chain.collect(), assertions: None })
     }))
 }
 

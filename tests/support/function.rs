@@ -49,7 +49,8 @@ impl Function {
     /// The line of this call's decision, which may arrive a little after the answer.
     pub fn decision(&self, call: &Call) -> Value {
         let of_call = |line: &LogLine| {
-            parse(line)
+            let candidate = Some(line).filter(|line| line.text.contains(&call.request_id))?;
+            parse(candidate)
                 .filter(|line| is_decision(line) && line["aws_request_id"] == call.request_id)
         };
         let line = self.0.log_line(PATIENCE, |line| of_call(line).is_some());
