@@ -26,7 +26,9 @@ const KEY_USAGE: &str = "2.5.29.15";
 const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
 const UNKNOWN: &str = "1.3.6.1.4.1.99999.1";
 
-const KEYS: &[(&str, fn(&str) -> Key)] = &[
+type MakeKey = fn(&str) -> Key;
+
+const KEYS: &[(&str, MakeKey)] = &[
     ("ed25519", Key::ed25519),
     ("p256", |_| Key::p256()),
     ("p384", |_| Key::p384()),
@@ -262,7 +264,7 @@ fn flip(der: &mut Der, is_flipped: bool) {
     }
 }
 
-fn files(test: &str, key: fn(&str) -> Key, change: Change) -> Files {
+fn files(test: &str, key: MakeKey, change: Change) -> Files {
     const ROOT: &str = "Acme Root CA";
     const ISSUING: &str = "Acme Issuing CA";
     let (root_key, issuing_key, leaf_key) = (key(ROOT), key(ISSUING), key("orders"));
