@@ -7,6 +7,11 @@
 //! ([`answer`], [`iam`], [`cache`]), identity headers by the template's mappings ([`mapping`]), and
 //! a backend ([`backend`]). [`gateway`] is that way in one file, [`server`] what is around it.
 //!
+//! Where the template has a load balancer with mutual TLS before a private API, [`balancer`] stands
+//! before it here too. And since API Gateway does not look at revocation, the throwaway PKI of
+//! [`pki`] has a CA that can revoke ([`revocation`], [`ocsp`]), so that it shows what the authorizer
+//! does about it.
+//!
 //! # What is emulated, and what is not
 //!
 //! Where API Gateway's behaviour is documented or has been seen, it is this. Where nobody could
@@ -20,6 +25,8 @@
 //! - A mapping from a context key that the authorizer did not send leaves the client's own header.
 //! - Identity sources are the cache's key and nothing else is: a key without the certificate hands
 //!   one client's answer to another, here as there.
+//!
+//! - Whether a load balancer strips headers of its own names that a client sent: here it does not.
 //!
 //! Not here: HTTP/2, WebSockets, integrations other than `http_proxy`, request validation, usage
 //! plans and throttling, WAF. A template that needs one of them is refused with its line, or, where

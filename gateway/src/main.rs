@@ -143,7 +143,8 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
         None => None,
     };
     let checks = configuration.as_ref().is_some_and(Configuration::checks_revocation);
-    let launch = launch(&bootstrap, function.as_ref(), &api, balancer.as_ref());
+    let launch =
+        launch(&bootstrap, function.as_ref(), &api, balancer.as_ref(), configuration.as_ref());
     let environment = function.as_ref().map(|function| function.environment.clone());
     // Another authorizer may know no `jwks`.
     let publisher =
@@ -368,8 +369,19 @@ fn launch(
     function: Option<&Function>,
     api: &Api,
     balancer: Option<&Balancer>,
+    configuration: Option<&Configuration>,
 ) -> Launch {
-    let mut launch = Launch::new(bootstrap).on_log_line(|line| eprintln!("    {}", line.text));
+    let mut launch = Launch::new(bootstrap);
+    launch = match configuration {
+        // The document comes by way of a variable; its lines are those of the file.
+        Some(Configuration { file, tables }) if !tables.is_empty() => {
+            let name = format!("{}:", file.display());
+            launch.on_log_line(move |line| {
+                eprintln!("    {}", line.text.replace("AUTHORIZER_CONFIG_TOML:", &name));
+            })
+        }
+        _ => launch.on_log_line(|line| eprintln!("    {}", line.text)),
+    };
     // Credentials and regions of the caller reach sources in S3.
     launch = launch.inherit_env();
     if let Some(function) = function {

@@ -12,8 +12,13 @@ use std::process::{Child, Command, Stdio};
 use support::{ORDERS, directory, fixture};
 
 fn gateway(arguments: &[&str]) -> Command {
+    gateway_in(&directory(), arguments)
+}
+
+/// With the throwaway certificates in this directory.
+fn gateway_in(target: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mtls-gateway"));
-    command.args(arguments).env("CARGO_TARGET_DIR", directory());
+    command.args(arguments).env("CARGO_TARGET_DIR", target);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -37,10 +42,20 @@ impl Drop for Started {
 }
 
 fn start(template: &Path, program: &str, config: &Path, more: &[&str]) -> Started {
+    start_in(&directory(), template, program, config, more)
+}
+
+fn start_in(
+    target: &Path,
+    template: &Path,
+    program: &str,
+    config: &Path,
+    more: &[&str],
+) -> Started {
     let mut arguments = vec!["--port", "0", "--template", text(template), "--authorizer", program];
     arguments.extend(["--config", text(config)]);
     arguments.extend(more);
-    let mut child = gateway(&arguments).spawn().unwrap();
+    let mut child = gateway_in(target, &arguments).spawn().unwrap();
     let stdout = BufReader::new(child.stdout.take().unwrap());
     let mut lines: Vec<String> = Vec::new();
     for line in stdout.lines() {
@@ -122,6 +137,75 @@ fn printed_commands_answer_as_the_line_above_them_says() {
     }
 }
 
+/// The status that a command of the shell prints, 000 where there was no answer.
+fn status_of(command: &str) -> String {
+    let output = Command::new("sh").args(["-c", command]).output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    output.trim_end().lines().next_back().unwrap_or_default().to_owned()
+}
+
+const POLICY: &str = r#"
+[[client]]
+id = "orders-service"
+subject = { CN = "orders", O = "Acme" }
+issuer = { CN = "Acme Issuing CA", O = "Acme" }
+allow = ["GET /orders/*"]
+"#;
+
+#[test]
+fn one_command_revokes_and_the_next_call_is_denied() {
+    if !has("curl", "one_command_revokes_and_the_next_call_is_denied") {
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let private = root.join("deploy/private-api.yaml");
+    let headers = ["leaf", "serial_number", "subject", "issuer", "validity"];
+    let ends = ["Leaf", "Serial", "Subject", "Issuer", "Validity"];
+    let named: String = headers
+        .iter()
+        .zip(ends)
+        .map(|(key, end)| format!("headers.{key} = \"X-Acme-5d1f0c7e2a94-{end}\"\n"))
+        .collect();
+    let prefix = "HeaderPrefix=X-Acme-5d1f0c7e2a94";
+    let verify = format!("[source]\n{named}");
+    let passthrough = "[source]\nheaders.chain = \"X-Acme-5d1f0c7e2a94-Chain\"\n";
+    for (template, source, more) in [
+        (fixture("rest.yaml"), "", &["--revocation", "crl"][..]),
+        (fixture("http.yaml"), "", &["--revocation", "ocsp"]),
+        (
+            private.clone(),
+            &*verify,
+            &["--mode", "alb-verify", "--revocation", "crl", "--parameter", prefix],
+        ),
+        (
+            private,
+            passthrough,
+            &["--mode=alb-passthrough", "--revocation=ocsp", "--parameter", prefix],
+        ),
+    ] {
+        let target = directory();
+        let config = target.join("authorizer.toml");
+        std::fs::write(&config, format!("{source}{POLICY}")).unwrap();
+        let program = support::authorizer();
+        let started = start_in(&target, &template, text(&program), &config, more);
+        for (said, command) in &started.commands {
+            let (who, expected) = said.split_once(": ").unwrap();
+            let expected = if expected.starts_with("no answer") {
+                "000"
+            } else {
+                expected.split(' ').next().unwrap()
+            };
+            assert_eq!(status_of(command), expected, "{more:?} {who}: {command}");
+        }
+        assert!(started.commands.iter().any(|(said, _)| said.starts_with("Revoked: 403 ")));
+        let (_, allowed) = &started.commands[0];
+        for (what, expected) in [("revoke", "403"), ("unrevoke", "200")] {
+            assert!(gateway_in(&target, &[what, "orders"]).status().unwrap().success());
+            assert_eq!(status_of(allowed), expected, "{more:?} {what}");
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn interrupt_ends_it_and_its_authorizer() {
@@ -186,6 +270,19 @@ fn mistakes_are_one_clear_line() {
         (
             vec!["--port", "0", "--template", rest, "--api", "Nobody"],
             format!("{rest}:1: no API `Nobody` in the template"),
+        ),
+        (
+            vec!["revoke", "orders"],
+            "there are no throwaway certificates yet: start `cargo gateway` first".to_owned(),
+        ),
+        (
+            vec!["--port", "0", "--template", rest, "--mode", "alb-verify"],
+            format!("{rest}:6: `HeaderPrefix` is no parameter of this template"),
+        ),
+        (
+            vec!["--port", "0", "--template", rest, "--trust-store", odd, "--revocation", "crl"],
+            "`--revocation` is about the throwaway certificates, in whose place `--trust-store` puts others"
+                .to_owned(),
         ),
         (vec!["--prot", "0"], "`--prot` is no option; `--help` lists them".to_owned()),
     ] {
