@@ -103,6 +103,26 @@ fn types_without_a_short_name_are_written_as_der() {
 }
 
 #[test]
+fn short_names_stand_for_their_identifiers() {
+    for (short_name, dotted) in [
+        ("CN", "2.5.4.3"),
+        ("L", "2.5.4.7"),
+        ("ST", "2.5.4.8"),
+        ("O", "2.5.4.10"),
+        ("OU", "2.5.4.11"),
+        ("C", "2.5.4.6"),
+        ("STREET", "2.5.4.9"),
+        ("DC", "0.9.2342.19200300.100.1.25"),
+        ("UID", "0.9.2342.19200300.100.1.1"),
+    ] {
+        let canonical = format!("{dotted}=a");
+        assert_eq!(parse_rfc4514(&format!("{short_name}=a")).unwrap().as_str(), canonical);
+        assert_eq!(parse_rfc4514(&canonical).unwrap().as_str(), canonical);
+        assert_eq!(name(&[&[(dotted, UTF8, b"a")]]).ascii(), format!("{short_name}=a"));
+    }
+}
+
+#[test]
 fn every_string_type_gives_its_characters() {
     for (tag, value, text) in [
         (UTF8, &b"a\xc3\xa9"[..], Some("aé")),

@@ -11,17 +11,25 @@ use std::fmt::Write as _;
 
 use crate::der::{DerError, Element, Oid, Reader, tag};
 
-/// Attribute types with a short name in RFC 4514, section 3.
-const SHORT_NAMES: [(&str, &[u8]); 9] = [
-    ("CN", &[0x55, 0x04, 0x03]),
-    ("L", &[0x55, 0x04, 0x07]),
-    ("ST", &[0x55, 0x04, 0x08]),
-    ("O", &[0x55, 0x04, 0x0a]),
-    ("OU", &[0x55, 0x04, 0x0b]),
-    ("C", &[0x55, 0x04, 0x06]),
-    ("STREET", &[0x55, 0x04, 0x09]),
-    ("DC", &[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 0x01, 0x19]),
-    ("UID", &[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 0x01, 0x01]),
+/// Attribute types with a short name in RFC 4514, section 3: the name, the contents octets, the dotted form.
+const SHORT_NAMES: [(&str, &[u8], &str); 9] = [
+    ("CN", &[0x55, 0x04, 0x03], "2.5.4.3"),
+    ("L", &[0x55, 0x04, 0x07], "2.5.4.7"),
+    ("ST", &[0x55, 0x04, 0x08], "2.5.4.8"),
+    ("O", &[0x55, 0x04, 0x0a], "2.5.4.10"),
+    ("OU", &[0x55, 0x04, 0x0b], "2.5.4.11"),
+    ("C", &[0x55, 0x04, 0x06], "2.5.4.6"),
+    ("STREET", &[0x55, 0x04, 0x09], "2.5.4.9"),
+    (
+        "DC",
+        &[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 0x01, 0x19],
+        "0.9.2342.19200300.100.1.25",
+    ),
+    (
+        "UID",
+        &[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 0x01, 0x01],
+        "0.9.2342.19200300.100.1.1",
+    ),
 ];
 
 /// The contents octets of the type that an RFC 4514 short name stands for, in any letter case.
@@ -29,14 +37,14 @@ const SHORT_NAMES: [(&str, &[u8]); 9] = [
 pub fn short_name_oid(short_name: &str) -> Option<Oid<'static>> {
     SHORT_NAMES
         .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(short_name))
-        .map(|&(_, octets)| Oid::new(octets))
+        .find(|(name, ..)| name.eq_ignore_ascii_case(short_name))
+        .map(|&(_, octets, _)| Oid::new(octets))
 }
 
 /// The RFC 4514 short name of a type.
 #[must_use]
 pub fn short_name(oid: Oid<'_>) -> Option<&'static str> {
-    SHORT_NAMES.iter().find(|&&(_, octets)| octets == oid.octets()).map(|&(name, _)| name)
+    SHORT_NAMES.iter().find(|&&(_, octets, _)| octets == oid.octets()).map(|&(name, ..)| name)
 }
 
 /// `commonName`, 2.5.4.3.
@@ -304,8 +312,12 @@ fn canonical(attributes: &[Attribute]) -> Option<String> {
 }
 
 fn canonical_member(oid: Oid<'_>, value: &str) -> String {
-    let mut member = String::with_capacity(value.len() + 8);
-    let _ = write!(member, "{oid}=");
+    let mut member = String::with_capacity(value.len() + 16);
+    match SHORT_NAMES.iter().find(|&&(_, octets, _)| octets == oid.octets()) {
+        Some((_, _, dotted)) => member.push_str(dotted),
+        None => _ = write!(member, "{oid}"),
+    }
+    member.push('=');
     push_escaped(&mut member, value, Charset::Utf8);
     member
 }
