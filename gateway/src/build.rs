@@ -31,7 +31,16 @@ pub fn authorizer(workspace: &Path, profile: &str) -> Result<PathBuf, String> {
     const PACKAGE: &str = "mtls-authorizer";
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let failed = |what: &str| format!("the authorizer can't be built: {what}");
-    let mut child = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // What `cargo run` and `cargo test` say about this package is not about that one. ring's build
+    // script looks at it, and would compile everything anew at every start.
+    for (name, _) in env::vars_os() {
+        let of_a_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        if of_a_package.iter().any(|own| name.to_string_lossy().starts_with(own)) {
+            command.env_remove(name);
+        }
+    }
+    let mut child = command
         .current_dir(workspace)
         .args(["build", "--profile", profile, "--package", PACKAGE, "--bin", PACKAGE])
         .arg("--message-format=json-render-diagnostics")
