@@ -5,34 +5,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "support/servers.rs"]
+mod servers;
 mod support;
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
-
 use mtls_authorizer::{
-    authorizer::{Authorized, Authorizer, Loader, Notice},
-    event::Request,
+    authorizer::{Authorizer, Notice},
     policy::Faults,
-    source::{Clock, Fetcher},
-    telemetry::{DecisionLine, Invocation},
     timestamp::Timestamp,
 };
-use serde_json::{Value, json};
-use support::{Scratch, pki::*, scratch};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-};
-
-fn now() -> Timestamp {
-    Timestamp::from_unix_seconds(NOW)
-}
+use serde_json::Value;
+use servers::{Peer, ok};
+use support::{Scratch, decisions::*, pki::*, scratch};
 
 /// A root, an issuing authority below it, a client of it, and a directory for what the configuration names.
 struct World {
@@ -66,10 +50,7 @@ impl World {
              [[client]]\nid = \"orders\"\nsubject = {{ CN = \"orders\" }}\nallow = [\"*\"]\n"
         );
         let path = self.scratch.write("authorizer.toml", document);
-        let environment: HashMap<&str, &str> = HashMap::new();
-        let fetcher = Fetcher::new(&environment, Clock::new(now));
-        let loader = Loader { environment: &environment, fetcher, now: now() };
-        loader.load(Some(path.as_ref())).await
+        Surroundings::default().load(Some(&path)).await
     }
 
     async fn authorizer(&self, revocation: &str) -> Authorizer {
@@ -87,97 +68,6 @@ impl World {
         let authorizer = self.authorizer(&lines).await;
         self.ask(&authorizer, now()).await
     }
-}
-
-/// The log line of the decision about a certificate.
-async fn ask(authorizer: &Authorizer, certificate: &[u8], at: Timestamp) -> Value {
-    let event = json!({
-        "type": "REQUEST",
-        "methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3/prod/GET/orders",
-        "requestContext": {
-            "identity": { "clientCert": { "clientCertPem": pem("CERTIFICATE", certificate) } },
-        },
-    });
-    let mut line = Vec::new();
-    let see = |request: &Request<'_>, authorized: &Authorized<'_>| {
-        let decision = &authorized.decision;
-        let invocation = Invocation::default();
-        let written = DecisionLine { decision, request, invocation: &invocation, duration_us: 0 };
-        written.write(&mut line).unwrap();
-    };
-    authorizer.authorize(event.to_string().as_bytes(), at, see).await.unwrap();
-    serde_json::from_slice(&line).unwrap()
-}
-
-fn assert_allowed(line: &Value) {
-    assert_eq!(line["decision"], "Allow", "{line}");
-    assert_eq!(line["level"], "INFO", "{line}");
-}
-
-fn assert_denied(line: &Value, reason: &str) {
-    assert_eq!(line["decision"], "Deny", "{line}");
-    assert_eq!(line["reason"], reason, "{line}");
-}
-
-/// A web server that answers every request with what it holds at the moment, and counts.
-struct Peer {
-    address: String,
-    answer: Arc<Mutex<Vec<u8>>>,
-    asked: Arc<AtomicUsize>,
-}
-
-impl Peer {
-    async fn start(answer: Vec<u8>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let peer = Self { address, answer: Arc::new(Mutex::new(answer)), asked: Arc::default() };
-        let (answer, asked) = (Arc::clone(&peer.answer), Arc::clone(&peer.asked));
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                asked.fetch_add(1, Ordering::SeqCst);
-                let answer = answer.lock().unwrap().clone();
-                let mut request = Vec::new();
-                let mut buffer = [0; 4096];
-                // A request ends after its head, or, with a body, once nothing is left of what it announced.
-                while !is_whole(&request) {
-                    match stream.read(&mut buffer).await {
-                        Ok(read) if read > 0 => request.extend_from_slice(&buffer[..read]),
-                        _ => break,
-                    }
-                }
-                let _ = stream.write_all(&answer).await;
-                let _ = stream.shutdown().await;
-            }
-        });
-        peer
-    }
-
-    async fn serving(body: &[u8]) -> Self {
-        Self::start(ok(body)).await
-    }
-
-    fn serve(&self, answer: Vec<u8>) {
-        *self.answer.lock().unwrap() = answer;
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
-    }
-}
-
-fn is_whole(request: &[u8]) -> bool {
-    let Some(head) = request.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return false;
-    };
-    let text = String::from_utf8_lossy(&request[..head]).to_ascii_lowercase();
-    let announced = text.lines().find_map(|line| line.strip_prefix("content-length:"));
-    let length: usize = announced.map_or(0, |length| length.trim().parse().unwrap());
-    request.len() >= head + 4 + length
-}
-
-fn ok(body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-    [head.as_bytes(), body].concat()
 }
 
 #[tokio::test]
@@ -272,7 +162,7 @@ async fn a_file_that_can_not_be_read_is_a_fault_with_its_line() {
 #[tokio::test]
 async fn a_server_that_is_away_denies_and_is_asked_again() {
     let world = World::new("revocation_away");
-    let peer = Peer::start(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".to_vec()).await;
+    let peer = Peer::answering(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".to_vec()).await;
     let lines = format!("check = [\"crl\"]\ncrls = [\"http://{}/c.crl\"]", peer.address);
     let (authorizer, notices) = world.load(&lines).await.unwrap();
     assert!(notices.iter().any(|notice| notice.rule.contains("500")), "{notices:?}");
@@ -301,16 +191,16 @@ async fn a_newer_list_takes_effect_after_refresh_and_an_older_one_never() {
         let list = Crl { this_update: time(NOW - age), ..Crl::of(entries) };
         ok(&world.issuing.revoke(list.numbered(number)))
     };
-    let peer = Peer::start(issued(2, Vec::new(), HOUR)).await;
+    let peer = Peer::answering(issued(2, Vec::new(), HOUR)).await;
     let lines =
         format!("check = [\"crl\"]\ncrls = [\"http://{}/c.crl\"]\nrefresh = \"5m\"", peer.address);
     let authorizer = world.authorizer(&lines).await;
     assert_allowed(&world.ask(&authorizer, now()).await);
-    let asked = peer.asked();
+    let asked = peer.connections();
 
     peer.serve(issued(3, vec![revoked(SERIAL)], 60));
     assert_allowed(&world.ask(&authorizer, now().plus(299)).await);
-    assert_eq!(peer.asked(), asked, "asked before it is due");
+    assert_eq!(peer.connections(), asked, "asked before it is due");
     assert_denied(&world.ask(&authorizer, now().plus(300)).await, "revoked");
 
     peer.serve(issued(2, Vec::new(), HOUR));
@@ -324,7 +214,7 @@ async fn the_next_method_is_asked_only_where_the_one_before_does_not_know() {
     let bad = SingleResponse::revoked(&world.issuing, SERIAL, NOW - DAY, Some(1));
     let (good, bad) =
         (world.issuing.answer(good), world.issuing.answer(OcspResponse::of(vec![bad])));
-    let responder = Peer::serving(&good).await;
+    let responder = Peer::answering(ok(&good)).await;
     let lines = |check: &str| {
         format!(
             "check = {check}\ncrls = [\"clients.crl\"]\nocsp_responder = \"http://{}/\"",
@@ -334,13 +224,13 @@ async fn the_next_method_is_asked_only_where_the_one_before_does_not_know() {
     world.scratch.write("clients.crl", world.issuing.revoke(Crl::of(vec![revoked(SERIAL)])));
     let authorizer = world.authorizer(&lines("[\"crl\", \"ocsp\"]")).await;
     assert_denied(&world.ask(&authorizer, now()).await, "revoked");
-    assert_eq!(responder.asked(), 0, "the list knew");
+    assert_eq!(responder.connections(), 0, "the list knew");
 
     let authorizer = world.authorizer(&lines("[\"ocsp\", \"crl\"]")).await;
     assert_allowed(&world.ask(&authorizer, now()).await);
-    assert_eq!(responder.asked(), 1);
+    assert_eq!(responder.connections(), 1);
     assert_allowed(&world.ask(&authorizer, now().plus(1)).await);
-    assert_eq!(responder.asked(), 1, "the answer is kept");
+    assert_eq!(responder.connections(), 1, "the answer is kept");
 
     responder.serve(ok(&bad));
     let authorizer = world.authorizer(&lines("[\"ocsp\", \"crl\"]")).await;
@@ -376,7 +266,7 @@ async fn an_answer_that_proves_nothing_denies() {
         ("tryLater", ocsp_error(3)),
         ("cut off", world.issuing.answer(good())[..60].to_vec()),
     ] {
-        let responder = Peer::serving(&response).await;
+        let responder = Peer::answering(ok(&response)).await;
         let lines =
             format!("check = [\"ocsp\"]\nocsp_responder = \"http://{}/\"", responder.address);
         let authorizer = world.authorizer(&lines).await;
@@ -389,7 +279,7 @@ async fn an_answer_that_proves_nothing_denies() {
 #[tokio::test]
 async fn certificates_send_nobody_to_hosts_that_are_not_allowed_or_not_public() {
     let world = World::new("revocation_hosts");
-    let peer = Peer::serving(&world.issuing.revoke(Crl::of(Vec::new()))).await;
+    let peer = Peer::answering(ok(&world.issuing.revoke(Crl::of(Vec::new())))).await;
     let point = format!("http://{}/c.crl", peer.address);
     let responder = format!("http://{}/", peer.address);
     let client = world.issuing.issue(
@@ -405,14 +295,14 @@ async fn certificates_send_nobody_to_hosts_that_are_not_allowed_or_not_public() 
         let line = ask(&authorizer, &client, now()).await;
         assert_denied(&line, "revocation-unknown");
     }
-    assert_eq!(peer.asked(), 0);
+    assert_eq!(peer.connections(), 0);
 }
 
 #[tokio::test]
 async fn nothing_is_fetched_before_the_path_and_the_client_stand() {
     let world = World::new("revocation_order");
     let good = OcspResponse::of(vec![SingleResponse::good(&world.issuing, SERIAL)]);
-    let responder = Peer::serving(&world.issuing.answer(good)).await;
+    let responder = Peer::answering(ok(&world.issuing.answer(good))).await;
     let lines = format!("check = [\"ocsp\"]\nocsp_responder = \"http://{}/\"", responder.address);
     let authorizer = world.authorizer(&lines).await;
     let stranger = Authority::root_with("Issuing CA", Key::ed25519("a stranger"));
@@ -420,9 +310,9 @@ async fn nothing_is_fetched_before_the_path_and_the_client_stand() {
     assert_denied(&ask(&authorizer, &forged, now()).await, "untrusted-chain");
     let nobody = world.issuing.issue(Certificate::leaf("nobody", &Key::ed25519("nobody")));
     assert_denied(&ask(&authorizer, &nobody, now()).await, "no-client-matched");
-    assert_eq!(responder.asked(), 0);
+    assert_eq!(responder.connections(), 0);
     assert_allowed(&world.ask(&authorizer, now()).await);
-    assert_eq!(responder.asked(), 1);
+    assert_eq!(responder.connections(), 1);
 }
 
 #[tokio::test]
@@ -451,10 +341,7 @@ async fn the_whole_path_is_asked_about_where_it_should_be() {
              [[client]]\nid = \"orders\"\nsubject = {{ CN = \"orders\" }}\nallow = [\"*\"]\n"
         );
         let path = world.scratch.write("depth.toml", document);
-        let environment: HashMap<&str, &str> = HashMap::new();
-        let fetcher = Fetcher::new(&environment, Clock::new(now));
-        let loader = Loader { environment: &environment, fetcher, now: now() };
-        let (authorizer, _) = loader.load(Some(path.as_ref())).await.unwrap();
+        let authorizer = Surroundings::default().authorizer(Some(&path)).await;
         let line = world.ask(&authorizer, now()).await;
         match reason {
             None => assert_allowed(&line),
@@ -470,7 +357,7 @@ async fn the_deny_list_comes_first_reaches_the_whole_path_and_is_never_read_in_p
         sha256(bytes).iter().fold(String::new(), |text, octet| format!("{text}{octet:02x}"))
     };
     let certificate = mtls_authorizer::certificate::Certificate::parse(&world.client).unwrap();
-    let peer = Peer::serving(b"# nobody\n").await;
+    let peer = Peer::answering(ok(b"# nobody\n")).await;
     let list = |entry: String| ok(entry.as_bytes());
     let lines = format!("deny_list = \"http://{}/list\"\nrefresh = \"10s\"", peer.address);
     let authorizer = world.authorizer(&lines).await;
@@ -505,7 +392,7 @@ async fn the_deny_list_comes_first_reaches_the_whole_path_and_is_never_read_in_p
 #[tokio::test]
 async fn no_deny_list_at_start_denies_everybody_until_there_is_one() {
     let world = World::new("revocation_no_deny_list");
-    let peer = Peer::start(b"HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n".to_vec()).await;
+    let peer = Peer::answering(b"HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n".to_vec()).await;
     let lines = format!("deny_list = \"http://{}/list\"", peer.address);
     let (authorizer, notices) = world.load(&lines).await.unwrap();
     assert!(!notices.is_empty());
