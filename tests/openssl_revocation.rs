@@ -22,8 +22,9 @@ use support::{
     Scratch,
     decisions::{
         Surroundings, ask, assert_allowed, assert_dangerously_allowed, assert_denied, assert_tells,
-        now,
+        event_of, now,
     },
+    function::{self, Function},
     openssl::{Responder, openssl_status},
     scratch,
 };
@@ -297,6 +298,42 @@ async fn answers_of_openssls_responder_serve_until_they_expire_once_it_is_gone()
         let authorizer = ca.authorizer(&dangerous).await;
         assert_dangerously_allowed(&ca.ask(&authorizer, name, now).await);
     }
+}
+
+#[test]
+fn the_built_function_asks_openssls_responder() {
+    let Some(ca) = Ca::new("openssls_responder_built") else { return };
+    let mut responder = ca.responder("ca", &[]).unwrap();
+    let document = |more: &str| {
+        // Both read the same clock, so that there is no skew to tolerate.
+        format!(
+            "[trust]\nanchors = [\"{}\"]\n[revocation]\n{}\n{more}\n\
+             [[client]]\nid = \"orders\"\nsubject = {{ CN = \"orders\" }}\nallow = [\"*\"]\n",
+            ca.path("ca.pem"),
+            asking(&responder, "/")
+        )
+    };
+    let (strict, dangerous) = (document(""), document("on_unknown = \"dangerously-allow\""));
+    let call = |function: &mut Function, name: &str| {
+        let event = event_of(&ca.certificate(name));
+        let call = function.call(event.to_string());
+        let effect = call.answer()["policyDocument"]["Statement"][0]["Effect"].clone();
+        let line = function.decision(&call);
+        assert_eq!(effect, line["decision"]);
+        line
+    };
+    let start = |document: &str| Function::start(&function::launch_inline(document));
+    let mut function = start(&strict);
+    assert_allowed(&call(&mut function, "good.pem"));
+    assert_denied(&call(&mut function, "revoked.pem"), "revoked");
+    responder.end();
+    assert_denied(&call(&mut start(&strict), "good.pem"), "revocation-unknown");
+
+    let mut function = start(&dangerous);
+    assert_dangerously_allowed(&call(&mut function, "good.pem"));
+    let log = function.end();
+    let warned = log.iter().filter(|line| line.text.contains("gets revoked certificates in"));
+    assert_eq!(warned.count(), 1, "{log:?}");
 }
 
 /// Times as `openssl ca` takes them, around the tests' instant of 2026-11-21T08:00:00Z.

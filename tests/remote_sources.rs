@@ -447,20 +447,11 @@ fn the_built_function_starts_with_a_configuration_in_s3_and_not_without() {
     assert!(log.iter().any(|line| line.text.contains("NoSuchKey")), "{log:?}");
 
     let mut function = Function::start(&launch("s3://pki/authorizer.toml"));
-    let event = |certificate: &[u8]| {
-        serde_json::json!({
-            "type": "REQUEST",
-            "methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3/prod/GET/orders",
-            "requestContext": {
-                "identity": { "clientCert": { "clientCertPem": pem("CERTIFICATE", certificate) } },
-            },
-        })
-    };
-    let call = function.call(event(&client).to_string());
+    let call = function.call(event_of(&client).to_string());
     assert_allowed(&function.decision(&call));
     assert_eq!(call.answer()["context"]["clientId"], "orders");
     let digest = sha256(&client).iter().fold(String::new(), |text, it| format!("{text}{it:02x}"));
     world.put("denied.txt", format!("sha256:{digest}\n"));
-    let call = function.call(event(&client).to_string());
+    let call = function.call(event_of(&client).to_string());
     assert_denied(&function.decision(&call), "deny-listed");
 }

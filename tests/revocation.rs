@@ -888,3 +888,58 @@ async fn an_answer_of_a_clock_that_is_ahead_counts_within_the_configured_skew() 
         }
     }
 }
+
+impl World {
+    /// The decision lines where a deny list, and where the anchors, are at a peer that does this, and all that is
+    /// unknown about revocation is dangerously allowed.
+    async fn with_remote_deny_list_and_anchors(&self, reply: Reply) -> [Value; 2] {
+        self.scratch.write("clients.crl", self.issuing.revoke(Crl::of(Vec::new())));
+        let peer = Peer::of(move |_, _| reply.clone()).await;
+        let mut lines = Vec::new();
+        for (anchors, more) in [
+            ("anchors.pem".to_owned(), format!("deny_list = \"{}\"", peer.url("/denied.txt"))),
+            (peer.url("/anchors.pem"), String::new()),
+        ] {
+            let document = format!(
+                "[trust]\nanchors = [\"{anchors}\"]\n\
+                 [revocation]\ncheck = [\"crl\"]\ncrls = [\"clients.crl\"]\n\
+                 on_unknown = \"dangerously-allow\"\n{more}\n\
+                 [[client]]\nid = \"orders\"\nsubject = {{ CN = \"orders\" }}\nallow = [\"*\"]\n"
+            );
+            let path = self.scratch.write("remote.toml", document);
+            let authorizer = Surroundings::default().authorizer(Some(&path)).await;
+            lines.push(self.ask(&authorizer, now().plus(60)).await);
+        }
+        lines.try_into().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn what_is_dangerously_allowed_is_unknown_revocation_and_nothing_else() {
+    let world = World::new("revocation_dangerous_alone");
+    for reply in [status("500 Oops"), ok(b"<html>"), ok(b"half")[..40].to_vec(), Vec::new()] {
+        let [deny_list, anchors] =
+            world.with_remote_deny_list_and_anchors(Reply::Bytes(reply)).await;
+        assert_denied(&deny_list, "deny-listed");
+        assert_denied(&anchors, "untrusted-chain");
+    }
+    let [deny_list, anchors] =
+        world.with_remote_deny_list_and_anchors(Reply::Bytes(ok(b"# nobody\n"))).await;
+    assert_allowed(&deny_list);
+    assert_denied(&anchors, "untrusted-chain");
+    let bundle =
+        [&world.root, &world.issuing].map(|it| pem("CERTIFICATE", &it.certificate)).concat();
+    let [deny_list, anchors] =
+        world.with_remote_deny_list_and_anchors(Reply::Bytes(ok(bundle.as_bytes()))).await;
+    assert_denied(&deny_list, "deny-listed");
+    assert_allowed(&anchors);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deny_list_or_anchors_that_never_come_deny_everybody() {
+    let world = World::new("revocation_slow_documents");
+    let [deny_list, anchors] =
+        world.with_remote_deny_list_and_anchors(Reply::Stall(Vec::new())).await;
+    assert_denied(&deny_list, "deny-listed");
+    assert_denied(&anchors, "untrusted-chain");
+}

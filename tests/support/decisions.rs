@@ -46,15 +46,20 @@ impl Surroundings<'_> {
     }
 }
 
-/// The log line of the decision about a certificate.
-pub async fn ask(authorizer: &Authorizer, certificate: &[u8], at: Timestamp) -> Value {
-    let event = json!({
+/// The event of a call with this certificate.
+pub fn event_of(certificate: &[u8]) -> Value {
+    json!({
         "type": "REQUEST",
         "methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3/prod/GET/orders",
         "requestContext": {
             "identity": { "clientCert": { "clientCertPem": pem("CERTIFICATE", certificate) } },
         },
-    });
+    })
+}
+
+/// The log line of the decision about a certificate.
+pub async fn ask(authorizer: &Authorizer, certificate: &[u8], at: Timestamp) -> Value {
+    let event = event_of(certificate);
     let mut line = Vec::new();
     let see = |request: &Request<'_>, authorized: &Authorized<'_>| {
         let decision = &authorized.decision;
