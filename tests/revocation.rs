@@ -210,6 +210,37 @@ async fn a_newer_list_takes_effect_after_refresh_and_an_older_one_never() {
 }
 
 #[tokio::test]
+async fn a_list_that_goes_back_by_its_time_or_its_number_alone_is_not_taken() {
+    let world = World::new("revocation_rollback");
+    let issued = |number: Option<u64>, entries, age| {
+        let list = Crl { this_update: time(NOW - age), ..Crl::of(entries) };
+        let list = if let Some(number) = number { list.numbered(number) } else { list };
+        ok(&world.issuing.revoke(list))
+    };
+    for (first, second, taken) in [
+        ((None, HOUR), (None, HOUR + 1), false),
+        ((None, HOUR), (None, HOUR), true),
+        ((None, HOUR), (None, HOUR - 1), true),
+        ((Some(9), HOUR), (Some(8), HOUR - 1), false),
+        ((Some(9), HOUR), (None, HOUR - 1), false),
+        ((Some(9), HOUR), (Some(10), HOUR + 1), false),
+        ((Some(9), HOUR), (Some(10), HOUR - 1), true),
+        ((Some(255), HOUR), (Some(256), HOUR - 1), true),
+    ] {
+        let peer = Peer::answering(issued(first.0, vec![revoked(SERIAL)], first.1)).await;
+        let lines = format!("check = [\"crl\"]\ncrls = [\"{}\"]", peer.url("/c.crl"));
+        let authorizer = world.authorizer(&lines).await;
+        assert_denied(&world.ask(&authorizer, now()).await, "revoked");
+        peer.serve(issued(second.0, Vec::new(), second.1));
+        let line = world.ask(&authorizer, now().plus(300)).await;
+        assert_eq!(line["decision"] == "Allow", taken, "{first:?} {second:?}: {line}");
+        if !taken {
+            assert_denied(&line, "revoked");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_next_method_is_asked_only_where_the_one_before_does_not_know() {
     let world = World::new("revocation_preference");
     let good = OcspResponse::of(vec![SingleResponse::good(&world.issuing, SERIAL)]);
