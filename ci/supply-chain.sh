@@ -39,10 +39,13 @@ done
 
 tools=$(ci/tools.sh cargo-deny)
 export PATH="$tools:$PATH"
-# Every package: what reaches Lambda, and the tools and the fuzz targets beside it.
-step "licences, bans, sources"
-cargo deny --locked --offline check licenses bans sources || failed=1
-cargo deny --locked --manifest-path fuzz/Cargo.toml check --config deny.toml licenses sources || failed=1
+step "the function: licences, bans, sources"
+strict=(-D warnings -A license-exception-not-encountered)
+cargo deny --locked --offline check "${strict[@]}" licenses bans sources || failed=1
+# Crates may stand twice in what no user runs.
+step "the tools and the fuzz targets beside it: licences, sources"
+cargo deny --workspace --locked --offline check "${strict[@]}" licenses sources || failed=1
+cargo deny --manifest-path fuzz/Cargo.toml --config deny.toml --locked check "${strict[@]}" licenses sources || failed=1
 
 step "advisories"
 if cargo deny --locked fetch db >/dev/null 2>&1; then
