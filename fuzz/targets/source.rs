@@ -31,7 +31,9 @@ fuzz_target!(|input: &[u8]| {
     hides(&written, text);
     assert!(!written.contains(char::is_control));
     if !written.ends_with("?…") {
-        assert_eq!(Source::parse(&written, rules).as_ref(), Ok(&source), "{written}");
+        // As text: a port that is the scheme's own is not written.
+        let again = Source::parse(&written, rules).map(|again| again.to_string());
+        assert_eq!(again.as_ref(), Ok(&written));
     }
     judged(&source, rules);
     if !text.contains(':') && !text.starts_with('/') {
