@@ -16,7 +16,7 @@ for tool in "$@"; do
   # From a directory of its own, and without flags meant for what is built here.
   mkdir -p "$root"
   (cd "$root" && env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_DIR="$root/build" \
-    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
     CARGO_PROFILE_RELEASE_DEBUG=0 \
     cargo install --quiet --locked --root "$root" "$tool@$version") >&2
   echo "installed $tool $version in $((SECONDS - started)) s" >&2
