@@ -19,7 +19,7 @@ rm -rf "$out/profiles" && mkdir -p "$out/profiles"
 pattern=$out/profiles/%p-%m%c.profraw
 printf 'char __wrap___llvm_profile_filename[] = "%s";\n' "$pattern" | cc -xc -c -o "$out/pattern.o" -
 export LLVM_PROFILE_FILE=$pattern
-cat > "$out/rustc" <<'WRAPPER'
+cat > "$out/compiler" <<'WRAPPER'
 #!/usr/bin/env python3
 # Cargo calls this for packages of the workspace, with the compiler's path first. Not a shell script: a shell would
 # drop CARGO_BIN_EXE_mtls-authorizer, whose name is none for it.
@@ -28,8 +28,8 @@ pattern = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pattern.o")
 os.execv(sys.argv[1], [*sys.argv[1:], "-Cinstrument-coverage", "-Cllvm-args=-runtime-counter-relocation",
                        "-Clink-arg=" + pattern, "-Clink-arg=-Wl,--wrap=__llvm_profile_filename"])
 WRAPPER
-chmod +x "$out/rustc"
-export RUSTC_WORKSPACE_WRAPPER=$out/rustc
+chmod +x "$out/compiler"
+export RUSTC_WORKSPACE_WRAPPER=$out/compiler
 
 tests=(cargo test --locked --package mtls-authorizer)
 objects=$("${tests[@]}" --no-run --message-format json |
