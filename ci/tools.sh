@@ -6,6 +6,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD/target/ci/tools
+mkdir -p "$root"
+# One at a time, where the system can say so.
+if command -v flock >/dev/null; then
+  exec 9>"$root/lock"
+  flock 9
+fi
 
 for tool in "$@"; do
   version=$(sed -n "s/^$tool //p" ci/tools.txt)
@@ -14,7 +20,6 @@ for tool in "$@"; do
   echo "installing $tool $version" >&2
   started=$SECONDS
   # From a directory of its own, and without flags meant for what is built here.
-  mkdir -p "$root"
   (cd "$root" && env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_DIR="$root/build" \
     CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
     CARGO_PROFILE_RELEASE_DEBUG=0 \

@@ -59,7 +59,10 @@ fn judged(source: &Source, rules: Rules<'_>) {
 
 /// What a fetched document names beside itself is beside it.
 fn stays(source: &Source, base: &Base) {
-    let steps = |path: &str| !path.split('/').any(|step| matches!(step, "." | ".."));
+    let steps = |path: &str| {
+        let path = path.replace("%2e", ".").replace("%2E", ".");
+        !path.split('/').any(|step| matches!(step, "." | ".."))
+    };
     match (base, source) {
         (Base::Directory(_), Source::File(_)) => {}
         (Base::S3 { bucket, prefix }, Source::S3(object)) => {
