@@ -231,6 +231,60 @@ fn every_kind_of_condition_is_told_with_what_was_wanted_and_what_was_found() {
 }
 
 #[test]
+fn a_long_list_of_wanted_values_is_told_by_its_first_and_a_count() {
+    let scratch = scratch("explain_many");
+    let list = |count: usize, last: &str| {
+        let mut texts: Vec<String> = (1..count).map(|it| format!("\"{it:064x}\"")).collect();
+        texts.push(format!("\"{last}\""));
+        texts.join(", ").replace("\"0", "\"sha256:0")
+    };
+    let key = "sha256:8811896f8ebd628a6c26d80988012229bb151035068bd797d6c5e1482da60083";
+    for (name, count, told_count) in [("few", 8, None), ("many", 11, Some("or 3 more"))] {
+        for (last, exit) in [(key, 0), (&*format!("{:064x}", 99), 1)] {
+            let digests = list(count, last);
+            let document =
+                format!("[[client]]\nid = \"a\"\npublic_key = [{digests}]\nallow = [\"*\"]\n");
+            let config = scratch.write(&format!("{name}-{exit}.toml"), document);
+            let told = run(&["explain", "pki/client.pem", "--config", &config]);
+            assert_eq!(told.exit, exit, "{}{}", told.output, told.errors);
+            let line = told.output.lines().find(|line| line.contains("wanted"));
+            assert_eq!(line.is_some(), exit == 1, "{}", told.output);
+            if let Some(line) = line {
+                assert_eq!(line.matches("`sha256:").count(), 8, "{line}");
+                let counted = told_count.is_some_and(|it| line.ends_with(it));
+                assert_eq!(counted, told_count.is_some(), "{line}");
+                assert!(told.says(&format!("found = {key}")), "{}", told.output);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_condition_on_the_issuers_key_is_told_with_what_was_wanted() {
+    let scratch = scratch("explain_issuers_key");
+    let trust = "[trust]\nanchors = [\"ROOT\", \"ISSUING\"]\n"
+        .replace("ROOT", events().join("pki/root.pem").to_str().unwrap())
+        .replace("ISSUING", events().join("pki/issuing.pem").to_str().unwrap());
+    let issuing = run(&["explain", "pki/issuing.pem", "--config", DEFAULT]);
+    let key = issuing.output.lines().find_map(|line| line.strip_prefix("key sha256 ")).unwrap();
+    for (key, exit) in [(key.trim(), 0), (&*"00".repeat(32), 1)] {
+        let document = format!(
+            "{trust}[[client]]\nid = \"a\"\nissuer_public_key = [\"sha256:{key}\"]\nallow = [\"*\"]\n"
+        );
+        let config = scratch.write(&format!("{exit}.toml"), document);
+        let told = run(&["explain", "pki/client.pem", "--config", &config]);
+        assert_eq!(told.exit, exit, "{}{}", told.output, told.errors);
+        if exit == 1 {
+            assert!(
+                told.says(&format!("FAILED issuer_public_key wanted `sha256:{key}`")),
+                "{}",
+                told.output
+            );
+        }
+    }
+}
+
+#[test]
 fn what_is_no_certificate_is_explained_as_malformed() {
     for input in
         [&b"nothing"[..], b"", b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"]
