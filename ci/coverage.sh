@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Which regions, functions and lines of the authorizer its tests run: a table, and with --html a report in
-# target/coverage/html. Needs the compiler's llvm-tools (rustup component add llvm-tools) and nothing else: only the
+# target/coverage/html. Needs Linux and the compiler's llvm-tools (rustup component add llvm-tools): only the
 # authorizer is built with counters, not what it depends on.
 #
 # ci/coverage.sh [--html]
