@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Which regions, functions and lines of the authorizer its tests run: a table, and with --html a report in
-# target/coverage/html. Needs the compiler's llvm-tools (rustup component add llvm-tools) and nothing else: only the
+# target/coverage/html. Needs Linux and the compiler's llvm-tools (rustup component add llvm-tools): only the
 # authorizer is built with counters, not what it depends on.
 #
 # ci/coverage.sh [--html]
@@ -14,17 +14,22 @@ if [ ! -x "$tools/llvm-cov" ]; then
 fi
 out=$PWD/target/coverage
 rm -rf "$out/profiles" && mkdir -p "$out/profiles"
-cat > "$out/rustc" <<'WRAPPER'
+# Where a program writes its counts is written into it, since tests start programs with an empty environment; and it
+# writes while it runs (%c), since tests kill some.
+pattern=$out/profiles/%p-%m%c.profraw
+printf 'char __wrap___llvm_profile_filename[] = "%s";\n' "$pattern" | cc -xc -c -o "$out/pattern.o" -
+export LLVM_PROFILE_FILE=$pattern
+cat > "$out/compiler" <<'WRAPPER'
 #!/usr/bin/env python3
 # Cargo calls this for packages of the workspace, with the compiler's path first. Not a shell script: a shell would
 # drop CARGO_BIN_EXE_mtls-authorizer, whose name is none for it.
 import os, sys
-os.execv(sys.argv[1], [*sys.argv[1:], "-Cinstrument-coverage"])
+pattern = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pattern.o")
+os.execv(sys.argv[1], [*sys.argv[1:], "-Cinstrument-coverage", "-Cllvm-args=-runtime-counter-relocation",
+                       "-Clink-arg=" + pattern, "-Clink-arg=-Wl,--wrap=__llvm_profile_filename"])
 WRAPPER
-chmod +x "$out/rustc"
-export RUSTC_WORKSPACE_WRAPPER=$out/rustc
-# A program that a test starts writes its own profile.
-export LLVM_PROFILE_FILE=$out/profiles/%m-%p.profraw
+chmod +x "$out/compiler"
+export RUSTC_WORKSPACE_WRAPPER=$out/compiler
 
 tests=(cargo test --locked --package mtls-authorizer)
 objects=$("${tests[@]}" --no-run --message-format json |
@@ -34,8 +39,6 @@ for line in sys.stdin:
     if built.get("executable"):
         print("--object", built["executable"])')
 "${tests[@]}" --quiet --no-fail-fast
-# Programs that a test starts with an empty environment write theirs where they are started.
-find . -maxdepth 1 -name '*.profraw' -exec mv {} "$out/profiles/" \;
 "$tools/llvm-profdata" merge --sparse --failure-mode=all -o "$out/merged.profdata" "$out"/profiles/*.profraw
 
 sources=(--ignore-filename-regex '(^|/)(tests|benches|runtime-emulator)/|/\.cargo/|/rustc/')

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The release: for each architecture a zip that Lambda takes, its SHA-256, and what it is made of (CycloneDX).
 # The same sources give the same bytes, wherever and whenever it runs: paths are taken out of the binary, the zip has
-# one date, and the tools are pinned. cargo-lambda and Zig come from PyPI; the bill of materials needs cargo-cyclonedx.
+# one date, and the tools are pinned: cargo-lambda and Zig from PyPI, cargo-cyclonedx from crates.io.
 #
 # ci/release.sh [x86_64|arm64 …]    into target/release-artifacts/
 set -euo pipefail
@@ -18,7 +18,8 @@ if ! cmp -s "$requirements" "$venv/pinned"; then
   "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
   cp "$requirements" "$venv/pinned"
 fi
-export PATH="$root/$venv/bin:$PATH"
+tools=$(ci/tools.sh cargo-cyclonedx)
+export PATH="$root/$venv/bin:$tools:$PATH"
 
 # The date of the commit, for whatever insists on one.
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
@@ -57,10 +58,9 @@ with zipfile.ZipFile(archive, "w") as zipped, open(binary, "rb") as content:
 PYTHON
 done
 
-if cargo cyclonedx --version >/dev/null 2>&1; then
-  cargo cyclonedx --quiet --format json --no-build-deps --target x86_64-unknown-linux-gnu \
-    --override-filename mtls-authorizer.cdx
-  python3 - "$root" mtls-authorizer.cdx.json "$out/mtls-authorizer-$version.cdx.json" <<'PYTHON'
+cargo cyclonedx --quiet --format json --no-build-deps --target x86_64-unknown-linux-gnu \
+  --override-filename mtls-authorizer.cdx
+python3 - "$root" mtls-authorizer.cdx.json "$out/mtls-authorizer-$version.cdx.json" <<'PYTHON'
 import json, pathlib, sys
 root, source, target = sys.argv[1:]
 text = pathlib.Path(source).read_text().replace(f"path+file://{root}", "path+file:///mtls-authorizer")
@@ -68,8 +68,6 @@ bill = json.loads(text)
 bill.pop("serialNumber", None)
 pathlib.Path(target).write_text(json.dumps(bill, indent=2, sort_keys=True) + "\n")
 PYTHON
-  find . -name mtls-authorizer.cdx.json -not -path './target/*' -delete
-else
-  echo "SKIPPED: the bill of materials needs cargo-cyclonedx (cargo install cargo-cyclonedx)" >&2
-fi
+find . -name mtls-authorizer.cdx.json -not -path './target/*' -delete
+
 (cd "$out" && sha256sum mtls-authorizer-"$version"* | grep -v SHA256SUMS > SHA256SUMS && cat SHA256SUMS)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the function is made of: licences, sources, banned and doubled crates, known advisories, the compiler that
-# Cargo.toml promises, and that there is no `unsafe` here. Needs cargo-deny and cargo-audit; says loudly what it had to
-# pass over. Advisories need the RustSec database, which both fetch from GitHub.
+# Cargo.toml promises, and that there is no `unsafe` here. cargo-deny is installed, pinned. Advisories need the RustSec
+# database, which cargo-deny fetches from GitHub; where that can't be reached, this says so loudly and goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,11 +15,11 @@ cargo metadata --locked --format-version 1 >/dev/null
 step "rust-version"
 promised=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
 case $(rustc --version) in
-  "rustc $promised."*) compiler=() ;;
-  *) compiler=("+$promised") ;;
+  "rustc $promised."*) compiler=() directory=target ;;
+  *) compiler=("+$promised") directory=target/msrv ;;
 esac
 if cargo "${compiler[@]}" --version >/dev/null 2>&1; then
-  CARGO_TARGET_DIR=target/msrv cargo "${compiler[@]}" check --locked --quiet --package mtls-authorizer || failed=1
+  CARGO_TARGET_DIR=$directory cargo "${compiler[@]}" check --locked --quiet --package mtls-authorizer || failed=1
 else
   skip "Rust $promised, which Cargo.toml promises, is not installed (rustup toolchain install $promised)"
 fi
@@ -37,23 +37,20 @@ for manifest in $(git ls-files '*Cargo.toml' ':!benchmark/contenders' ':!fuzz');
   grep -qE '^workspace = true|^unsafe_code' "$manifest" || { echo "$manifest has no lints"; failed=1; }
 done
 
-if cargo deny --version >/dev/null 2>&1; then
-  step "licences, bans, sources"
-  cargo deny --locked --offline check licenses bans sources || failed=1
-  step "advisories"
-  if database=$(cargo deny --locked fetch db 2>&1); then
-    cargo deny --locked check advisories || failed=1
-  else
-    skip "advisories: the RustSec database can't be fetched"
-  fi
-else
-  skip "licences, bans, sources and advisories need cargo-deny (cargo install cargo-deny)"
-fi
+tools=$(ci/tools.sh cargo-deny)
+export PATH="$tools:$PATH"
+step "the function: licences, bans, sources"
+strict=(-D warnings -A license-exception-not-encountered)
+cargo deny --locked --offline check "${strict[@]}" licenses bans sources || failed=1
+# Crates may stand twice in what no user runs.
+step "the tools and the fuzz targets beside it: licences, sources"
+cargo deny --workspace --locked --offline check "${strict[@]}" licenses sources || failed=1
+cargo deny --manifest-path fuzz/Cargo.toml --config deny.toml --locked check "${strict[@]}" licenses sources || failed=1
 
-if cargo audit --version >/dev/null 2>&1; then
-  step "cargo audit"
-  # 2 is a database that could not be fetched.
-  audit=0; cargo audit || audit=$?
-  case $audit in 0) ;; 2) skip "cargo audit: the RustSec database can't be fetched" ;; *) failed=1 ;; esac
+step "advisories"
+if cargo deny --locked fetch db >/dev/null 2>&1; then
+  cargo deny --locked check advisories || failed=1
+else
+  skip "advisories: the RustSec database can't be fetched"
 fi
 exit $failed

@@ -2,7 +2,7 @@
 """Writes seed corpora into fuzz/corpus/ from the sample events, their PKI, the test fixtures and the tokens here.
 
 usage: seeds.py            the corpora
-       seeds.py --tokens   makes fuzz/tokens/ again too; needs OpenSSL 3. The key is thrown away.
+       seeds.py --tokens   makes fuzz/tokens/ and fuzz/signatures/ again too; needs OpenSSL 3. The keys are thrown away.
 
 What is in fuzz/ocsp/ are answers of `openssl ocsp`: good, revoked and unknown, of an authority (s) and of its delegated
 responder (d), whose keys were thrown away as well.
@@ -133,6 +133,55 @@ def tokens():
         seed("jwt", "Bearer " + path.read_text().strip())
 
 
+def signatures():
+    for path in sorted((HERE / "signatures").iterdir()):
+        seed("signature", path.read_bytes())
+
+
+def sources():
+    texts = [
+        "authorizer.toml", "lists/issuing.crl", "./anchors.pem", "/opt/anchors.pem", "../elsewhere.pem",
+        "s3://pki/lists/issuing.crl", "https://pki.example.com/issuing.crl?signature=0123456789",
+        "http://ocsp.example.com:8080/", "http://crl.example.com/issuing.crl", "http://127.0.0.1:8000/keys.json",
+        "https://[2001:db8::1]/keys.json", "https://user@example.com/", "https://crl.example.com:443/%2e%2e/a",
+        "secretsmanager:arn:aws:secretsmanager:eu-central-1:123456789012:secret:signing-AbCdEf", "ldap://pki/cn=a",
+    ]
+    for text in texts:
+        for circumstances in (0, 1, 2, 3, 6, 10, 0x82):
+            seed("source", bytes([circumstances]) + text.encode())
+
+
+def make_signatures():
+    """One file a kind of key and hash: the fields of fuzz/targets/signature.rs, over one message."""
+    folder = HERE / "signatures"
+    folder.mkdir(exist_ok=True)
+    hashes = ["sha1", "sha256", "sha384", "sha512"]
+    kinds = [(curve, ["-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}"], []) for curve in
+             ("P-256", "P-384", "P-521")]
+    rsa = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
+    pss = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"]
+    cases = [(at, f"{name}-{digest}", key, ["-" + digest], options) for name, key, options in kinds
+             for at, digest in enumerate(hashes)]
+    cases += [(4 + at, f"rsa-{digest}", rsa, ["-" + digest], []) for at, digest in enumerate(hashes)]
+    cases += [(7 + at, f"rsa-pss-{digest}", rsa, ["-" + digest], pss) for at, digest in enumerate(hashes) if at]
+    message = b"orders"
+    with tempfile.TemporaryDirectory() as scratch:
+        key, file = pathlib.Path(scratch, "key.pem"), pathlib.Path(scratch, "message")
+        file.write_bytes(message)
+
+        def write(algorithm, name, made, sign):
+            subprocess.run(["openssl", "genpkey", *made, "-out", key], check=True, capture_output=True)
+            info = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"],
+                                  check=True, capture_output=True).stdout
+            signature = subprocess.run(["openssl", *sign, file], check=True, capture_output=True).stdout
+            parts = [part for field in (info, signature) for part in (len(field).to_bytes(2, "big"), field)]
+            (folder / f"{name.lower()}.bin").write_bytes(bytes([algorithm]) + b"".join(parts) + message)
+
+        for algorithm, name, made, digest, options in cases:
+            write(algorithm, name, made, ["dgst", *digest, *options, "-sign", key])
+        write(11, "ed25519", ["-algorithm", "ed25519"], ["pkeyutl", "-sign", "-rawin", "-inkey", key, "-in"])
+
+
 def make_tokens():
     def encode(content):
         return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
@@ -169,5 +218,6 @@ def make_tokens():
 if __name__ == "__main__":
     if "--tokens" in sys.argv:
         make_tokens()
-    for make in (events, certificates, lists_and_answers, texts, tokens):
+        make_signatures()
+    for make in (events, certificates, lists_and_answers, texts, tokens, signatures, sources):
         make()

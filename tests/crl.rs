@@ -139,6 +139,88 @@ fn every_reason_is_told_and_revokes() {
 }
 
 #[test]
+fn reasons_are_told_by_their_names_in_rfc_5280() {
+    let names = [
+        (0, "unspecified"),
+        (1, "keyCompromise"),
+        (2, "cACompromise"),
+        (3, "affiliationChanged"),
+        (4, "superseded"),
+        (5, "cessationOfOperation"),
+        (6, "certificateHold"),
+        (8, "removeFromCRL"),
+        (9, "privilegeWithdrawn"),
+        (10, "aACompromise"),
+    ];
+    for (code, name) in names {
+        let reason = ReasonCode::from_code(code).unwrap();
+        assert_eq!((reason.code(), reason.to_string().as_str()), (code, name));
+    }
+    assert!([7, 11, 255].into_iter().all(|code| ReasonCode::from_code(code).is_none()));
+}
+
+#[test]
+fn invalidity_date_of_an_entry_changes_nothing_but_has_to_be_one() {
+    let entry = |value: &[u8]| {
+        let date = extension("2.5.29.24", value);
+        Crl::of(vec![revoked_with(SERIAL, NOW - DAY, &[reason(1), date])])
+    };
+    let date = generalized_time(NOW - DAY);
+    let world = World::with(entry(&date));
+    assert_revoked(&world.verdict(SERIAL), ReasonCode::KeyCompromise);
+    assert_good(&world.verdict(OTHER));
+    let refused =
+        |value: &[u8], rule: &str| assert_malformed(World::new().ca.revoke(entry(value)), rule);
+    refused(&utc_time("261121080000Z"), "an invalidity date is no time");
+    refused(&concat(&[&date, &null()]), "something follows an invalidity date");
+    let date = extension("2.5.29.24", &date);
+    let twice = Crl::of(vec![revoked_with(SERIAL, NOW - DAY, &[date.clone(), date])]);
+    assert_malformed(World::new().ca.revoke(twice), "an extension stands there twice");
+}
+
+#[test]
+fn authority_key_identifier_names_issuer_and_serial_number_together() {
+    let ca = World::new().ca;
+    let list = |fields: &[Der]| {
+        Crl::of(vec![revoked(SERIAL)]).with(extension("2.5.29.35", &sequence(fields)))
+    };
+    let key = implicit(0, &ca.key.id());
+    let issuer = explicit(1, &directory_name(&ca.name));
+    let serial = implicit(2, &[0x01]);
+    for fields in [vec![key.clone()], vec![key.clone(), issuer.clone(), serial.clone()]] {
+        let world = World::with(list(&fields));
+        assert_revoked(&world.verdict(SERIAL), ReasonCode::Unspecified);
+        assert_good(&world.verdict(OTHER));
+    }
+    for (fields, rule) in [
+        (vec![key.clone(), issuer.clone()], "gives an issuer or a serial number alone"),
+        (vec![key.clone(), serial.clone()], "gives an issuer or a serial number alone"),
+        (vec![key.clone(), serial.clone(), issuer], "holds an unknown field"),
+        (vec![key, explicit(3, &null())], "holds an unknown field"),
+    ] {
+        assert_malformed(ca.revoke(list(&fields)), rule);
+    }
+}
+
+#[test]
+fn a_list_of_extensions_holds_no_more_than_a_few_that_are_unknown() {
+    let unknown = |count: usize| {
+        (0..count)
+            .map(|it| extension(&format!("1.3.6.1.4.1.99999.{it}"), &null()))
+            .collect::<Vec<_>>()
+    };
+    let list = |count| Crl::of(vec![revoked_with(SERIAL, NOW - DAY, &unknown(count))]);
+    let world = World::with(list(32));
+    assert_revoked(&world.verdict(SERIAL), ReasonCode::Unspecified);
+    assert_good(&world.verdict(OTHER));
+    assert_malformed(World::new().ca.revoke(list(33)), "there are more than 32 extensions");
+    let mut twice = unknown(2);
+    twice.push(twice[0].clone());
+    let twice = Crl::of(vec![revoked_with(SERIAL, NOW - DAY, &twice)]);
+    assert_malformed(World::new().ca.revoke(twice), "an extension stands there twice");
+}
+
+#[test]
 fn without_a_list_nothing_is_known() {
     assert_unknown(&World::new().verdict(SERIAL), &Obstacle::NoList);
 }

@@ -313,7 +313,11 @@ fn beside(base: &Base, text: &str) -> Result<Source, SourceFault> {
 /// A relative path for joining to a key or URL: nothing that a server or a proxy could resolve upwards.
 fn steps(text: &str) -> Result<&str, SourceFault> {
     let text = text.strip_prefix("./").unwrap_or(text);
-    let escapes = |step: &str| matches!(step, "" | "." | "..");
+    let escapes = |step: &str| {
+        // A query ends the path, and `%2e` is a dot (RFC 3986, sections 3.3 and 6.2.2.2).
+        let step = step.split('?').next().unwrap_or_default();
+        matches!(&*step.replace("%2e", ".").replace("%2E", "."), "" | "." | "..")
+    };
     if text.split('/').any(escapes) { Err(SourceFault::Escapes) } else { Ok(text) }
 }
 
@@ -508,7 +512,15 @@ mod tests {
             "https://h.example/c/ca.pem"
         );
         assert_eq!(beside("s3://pki/prod/a.toml", "../ca.pem"), Err(SourceFault::Escapes));
-        assert_eq!(beside("https://h.example/c/a.toml", "../ca.pem"), Err(SourceFault::Escapes));
+        for escaping in
+            ["../ca.pem", "..?ca.pem", "lists/.?a", "%2e%2E/ca.pem", ".%2e", "a//b", "lists/"]
+        {
+            let read = beside("https://h.example/c/a.toml", escaping);
+            assert_eq!(read, Err(SourceFault::Escapes), "{escaping}");
+        }
+        for staying in ["ca.pem?v=2", "..ca.pem", "lists/%2eca.pem", "ca.pem?a=.."] {
+            assert!(beside("https://h.example/c/a.toml", staying).is_ok(), "{staying}");
+        }
         assert_eq!(beside("https://h.example", "ca.pem").unwrap(), "https://h.example/ca.pem");
         assert_eq!(beside("sub/a.toml", "../ca.pem").unwrap(), "/etc/authorizer/sub/../ca.pem");
     }
