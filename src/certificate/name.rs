@@ -9,7 +9,10 @@
 
 use std::{borrow::Cow, fmt::Write as _, ops::Range};
 
-use crate::der::{DerError, Element, Oid, Reader, tag};
+use crate::{
+    der::{DerError, Element, Oid, Reader, tag},
+    hex,
+};
 
 /// Attribute types with a short name in RFC 4514, section 3: the name, the contents octets, the dotted form.
 const SHORT_NAMES: [(&str, &[u8], &str); 9] = [
@@ -277,7 +280,7 @@ fn push_value(text: &mut String, attribute: &Attribute, charset: Charset) {
 fn push_hex(text: &mut String, octets: &[u8]) {
     text.push('#');
     for octet in octets {
-        let _ = write!(text, "{octet:02X}");
+        text.extend(hex::upper(*octet));
     }
 }
 
@@ -308,7 +311,8 @@ fn push_escaped(text: &mut String, value: &str, charset: Charset) {
             _ if charset == Charset::Utf8 && !character.is_control() => text.push(character),
             _ => {
                 for octet in character.encode_utf8(&mut [0; 4]).bytes() {
-                    let _ = write!(text, "\\{octet:02X}");
+                    text.push('\\');
+                    text.extend(hex::upper(octet));
                 }
             }
         }

@@ -49,6 +49,11 @@ enum Fact<'a> {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Kinds {
+    fingerprint: bool,
+    public_key: bool,
+    serial_number: bool,
+    subject_name: bool,
+    issuer_name: bool,
     subject: bool,
     issuer: bool,
     san_dns: bool,
@@ -107,6 +112,11 @@ impl Index {
     ) {
         filed.extend(hashes.iter().map(|hash| (*hash, position)));
         match condition {
+            Condition::Fingerprint(_) => self.kinds.fingerprint = true,
+            Condition::PublicKey(_) => self.kinds.public_key = true,
+            Condition::SerialNumber(_) => self.kinds.serial_number = true,
+            Condition::SubjectName(_) => self.kinds.subject_name = true,
+            Condition::IssuerName(_) => self.kinds.issuer_name = true,
             Condition::Subject(..) => self.kinds.subject = true,
             Condition::Issuer(..) => self.kinds.issuer = true,
             Condition::SanDns(_) => self.kinds.san_dns = true,
@@ -116,7 +126,8 @@ impl Index {
             Condition::Token(claim, _) if !self.claims.contains(claim) => {
                 self.claims.push(claim.clone());
             }
-            _ => {}
+            // Nothing is filed under the key of an authority.
+            Condition::Token(..) | Condition::IssuerPublicKey(_) => {}
         }
     }
 
@@ -148,13 +159,23 @@ impl Index {
         }
         let mut fact = |fact: Fact<'_>| visit(self.hashes.hash_one(fact));
         let certificate = subject.certificate;
-        fact(Fact::Fingerprint(certificate.fingerprint()));
-        fact(Fact::PublicKey(certificate.public_key_fingerprint()));
-        fact(Fact::SerialNumber(certificate.serial_number().magnitude()));
-        if let Some(name) = certificate.subject().canonical() {
+        if self.kinds.fingerprint {
+            fact(Fact::Fingerprint(certificate.fingerprint()));
+        }
+        if self.kinds.public_key {
+            fact(Fact::PublicKey(certificate.public_key_fingerprint()));
+        }
+        if self.kinds.serial_number {
+            fact(Fact::SerialNumber(certificate.serial_number().magnitude()));
+        }
+        if self.kinds.subject_name
+            && let Some(name) = certificate.subject().canonical()
+        {
             fact(Fact::SubjectName(name));
         }
-        if let Some(name) = certificate.issuer().canonical() {
+        if self.kinds.issuer_name
+            && let Some(name) = certificate.issuer().canonical()
+        {
             fact(Fact::IssuerName(name));
         }
         if self.kinds.subject {
