@@ -9,21 +9,23 @@
     missing_docs
 )]
 
+#[path = "support/servers.rs"]
+mod servers;
+
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mtls_authorizer::source::{
-    AddressFault, AllowedHosts, Ask, Base, BoxFuture, Budget, Call, Clock, Current, Endpoint,
-    FetchFault, Fetched, Fetcher, Host, Loaded, Network, Post, Receive, Refreshed, Rules, Schedule,
-    Source, Target, Url, Use, Validator, address::AddressKind,
+    AddressFault, AllowedHosts, Ask, Base, Budget, Call, Clock, Current, Endpoint, FetchFault,
+    Fetched, Fetcher, Host, Loaded, Post, Receive, Refreshed, Rules, Schedule, Source, Target, Url,
+    Use, Validator, address::AddressKind,
 };
 use mtls_authorizer::timestamp::Timestamp;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use servers::{KEY_ID, Peer, Reply, S3Server, SECRET, StandIn, WebAuthority, ok, with_headers};
+use tokio::net::TcpListener;
 
 /// 2026-11-21T08:00:00Z.
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_795_248_000);
@@ -360,7 +362,7 @@ async fn no_error_shows_a_query() {
 #[tokio::test]
 async fn server_of_a_known_authority_is_believed_and_others_are_not() {
     let directory = Directory::new("tls_authority");
-    let (ours, theirs) = (Authority::new(), Authority::new());
+    let (ours, theirs) = (WebAuthority::new(), WebAuthority::new());
     let bundle = directory.write("ca.pem", ours.pem.as_bytes());
     let peer =
         Peer::tls(&ours, &["localhost", "127.0.0.1"], |_, _| Reply::Bytes(ok(b"secret"))).await;
@@ -384,7 +386,7 @@ async fn server_of_a_known_authority_is_believed_and_others_are_not() {
 #[tokio::test]
 async fn unusable_list_of_authorities_is_a_fault_and_never_the_default() {
     let directory = Directory::new("tls_bundle");
-    let peer = Peer::tls(&Authority::new(), &["localhost"], |_, _| Reply::Bytes(ok(b"x"))).await;
+    let peer = Peer::tls(&WebAuthority::new(), &["localhost"], |_, _| Reply::Bytes(ok(b"x"))).await;
     let source = source(&format!("https://localhost:{}/", peer.address.port()));
     let empty = directory.write("empty.pem", b"");
     let broken = directory
@@ -399,7 +401,7 @@ async fn unusable_list_of_authorities_is_a_fault_and_never_the_default() {
 #[tokio::test]
 async fn tls_body_without_length_that_is_cut_off_is_a_fault() {
     let directory = Directory::new("tls_cut");
-    let ours = Authority::new();
+    let ours = WebAuthority::new();
     let bundle = directory.write("ca.pem", ours.pem.as_bytes());
     let fetcher = fetcher(&[("SSL_CERT_FILE", bundle.to_str().unwrap())]);
     let body = b"HTTP/1.1 200 OK\r\n\r\nsha256:aa\n";
@@ -499,7 +501,7 @@ async fn host_that_a_certificate_names_redirects_nowhere() {
 #[tokio::test]
 async fn object_is_read_from_a_server_that_verifies_the_signature() {
     let directory = Directory::new("s3_read");
-    let server = S3Server::start(&directory).await;
+    let server = S3Server::start(&directory.path).await;
     for key in ["clients.crl", "a b/ü+&=~.crl"] {
         directory.write_in("pki", key, b"list");
         let source = source(&format!("s3://pki/{key}"));
@@ -516,7 +518,7 @@ async fn object_is_read_from_a_server_that_verifies_the_signature() {
 #[tokio::test]
 async fn s3_says_what_is_wrong() {
     let directory = Directory::new("s3_wrong");
-    let server = S3Server::start(&directory).await;
+    let server = S3Server::start(&directory.path).await;
     directory.write_in("pki", "clients.crl", b"list");
     let endpoint = server.endpoint();
     let read = async |secret, text: &str| {
@@ -931,239 +933,14 @@ fn fault(fetched: Result<Fetched, mtls_authorizer::source::FetchError>) -> Fetch
     fetched.unwrap_err().fault().clone()
 }
 
-fn ok(body: &[u8]) -> Vec<u8> {
-    with_headers("", body)
+/// The source that a peer is.
+trait At {
+    fn source(&self, path: &str) -> Source;
 }
 
-fn with_headers(headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut answer =
-        format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
-    answer.extend_from_slice(body);
-    answer
-}
-
-/// What a peer does with a request.
-enum Reply {
-    /// Sends this and ends the connection properly.
-    Bytes(Vec<u8>),
-    /// Sends this and then nothing.
-    Stall(Vec<u8>),
-    /// Sends this and drops the connection, without the end that TLS asks for.
-    Cut(Vec<u8>),
-}
-
-/// What to do with each request, given how many came before it.
-type Script = Arc<dyn Fn(usize, &str) -> Reply + Send + Sync>;
-
-/// A server that sends what a test tells it to.
-struct Peer {
-    address: SocketAddr,
-    requests: Arc<Mutex<Vec<String>>>,
-}
-
-impl Peer {
-    async fn answering(answer: Vec<u8>) -> Self {
-        Self::of(move |_, _| Reply::Bytes(answer.clone())).await
-    }
-
-    /// `reply` is told how many requests came before, and the request, in lower case.
-    async fn of(reply: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Self {
-        Self::serve(None, Arc::new(reply)).await
-    }
-
-    async fn tls(
-        authority: &Authority,
-        names: &[&str],
-        reply: impl Fn(usize, &str) -> Reply + Send + Sync + 'static,
-    ) -> Self {
-        Self::serve(Some(authority.server(names)), Arc::new(reply)).await
-    }
-
-    async fn serve(tls: Option<tokio_rustls::TlsAcceptor>, reply: Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&requests);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (tls, reply, log) = (tls.clone(), Arc::clone(&reply), Arc::clone(&log));
-                tokio::spawn(async move {
-                    match tls {
-                        None => converse(stream, reply, log).await,
-                        Some(tls) => {
-                            if let Ok(stream) = tls.accept(stream).await {
-                                converse(stream, reply, log).await;
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        Self { address, requests }
-    }
-
+impl At for Peer {
     fn source(&self, path: &str) -> Source {
-        source(&format!("http://{}{path}", self.address))
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
-    }
-}
-
-async fn converse(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    reply: Script,
-    log: Arc<Mutex<Vec<String>>>,
-) {
-    let Some(request) = read_request(&mut stream).await else { return };
-    let number = {
-        let mut log = log.lock().unwrap();
-        log.push(request.clone());
-        log.len() - 1
-    };
-    match reply(number, &request) {
-        Reply::Bytes(bytes) => {
-            let _ = stream.write_all(&bytes).await;
-            let _ = stream.shutdown().await;
-        }
-        Reply::Cut(bytes) => {
-            let _ = stream.write_all(&bytes).await;
-            let _ = stream.flush().await;
-        }
-        Reply::Stall(bytes) => {
-            let _ = stream.write_all(&bytes).await;
-            let _ = stream.flush().await;
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
-    let mut read = Vec::new();
-    loop {
-        if let Some(head) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-            let text = String::from_utf8_lossy(&read).to_ascii_lowercase();
-            let length = text.split_once("content-length: ").map_or(0, |(_, rest)| {
-                rest.split("\r\n").next().unwrap().parse::<usize>().unwrap()
-            });
-            if read.len() >= head + 4 + length {
-                return Some(text);
-            }
-        }
-        let mut buffer = [0; 4096];
-        match stream.read(&mut buffer).await {
-            Ok(0) | Err(_) => return None,
-            Ok(count) => read.extend_from_slice(&buffer[..count]),
-        }
-    }
-}
-
-/// An authority for servers, made for one test.
-struct Authority {
-    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
-    pem: String,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: rcgen::Issuer::new(params, key), pem }
-    }
-
-    fn server(&self, names: &[&str]) -> tokio_rustls::TlsAcceptor {
-        use tokio_rustls::rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
-        let key = rcgen::KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let certificate =
-            rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
-        let private = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], private)
-            .unwrap();
-        tokio_rustls::TlsAcceptor::from(Arc::new(config))
-    }
-}
-
-/// A network where every name has the addresses of the test, and every address is the test's peer.
-struct StandIn {
-    found: Vec<SocketAddr>,
-    peer: SocketAddr,
-    contacted: Arc<Mutex<Vec<SocketAddr>>>,
-}
-
-impl StandIn {
-    fn new(found: &[&str], peer: SocketAddr) -> Self {
-        let found =
-            found.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 80)).collect();
-        Self { found, peer, contacted: Arc::default() }
-    }
-}
-
-impl Network for StandIn {
-    fn resolve<'a>(&'a self, _: &'a str, _: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
-        Box::pin(async { Ok(self.found.clone()) })
-    }
-
-    fn connect(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<TcpStream>> {
-        self.contacted.lock().unwrap().push(address);
-        Box::pin(TcpStream::connect(self.peer))
-    }
-}
-
-const KEY_ID: &str = "AKIDEXAMPLE";
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-
-/// The file-system server of the s3s project, which verifies signatures by itself.
-struct S3Server {
-    address: SocketAddr,
-}
-
-impl S3Server {
-    async fn start(directory: &Directory) -> Self {
-        use s3s::config::{S3Config, StaticConfigProvider};
-        std::fs::create_dir_all(directory.path.join("pki")).unwrap();
-        let mut config = S3Config::default();
-        // Requests are signed at the tests' fixed time.
-        config.presigned_url_max_skew_time_secs = u32::MAX;
-        let mut builder =
-            s3s::service::S3ServiceBuilder::new(s3s_fs::FileSystem::new(&directory.path).unwrap());
-        builder.set_auth(s3s::auth::SimpleAuth::from_single(KEY_ID, SECRET));
-        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-        let service = builder.build();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let stream = hyper_util::rt::TokioIo::new(stream);
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(stream, service.clone());
-                tokio::spawn(async move {
-                    let _ = connection.await;
-                });
-            }
-        });
-        Self { address }
-    }
-
-    fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    #[allow(clippy::unused_self)]
-    fn variables<'a>(&self, endpoint: &'a str, secret: &'a str) -> [(&'a str, &'a str); 4] {
-        [
-            ("AWS_ENDPOINT_URL_S3", endpoint),
-            ("AWS_REGION", "eu-central-1"),
-            ("AWS_ACCESS_KEY_ID", KEY_ID),
-            ("AWS_SECRET_ACCESS_KEY", secret),
-        ]
+        source(&self.url(path))
     }
 }
 

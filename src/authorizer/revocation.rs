@@ -18,8 +18,8 @@ use crate::{
     },
     signature::Strength,
     source::{
-        AllowedHosts, Ask, Call, Endpoint, Fetched, Loaded, Post, Refreshed, Schedule, Source,
-        Target, Use,
+        AllowedHosts, Ask, Call, Endpoint, FetchFault, Fetched, Loaded, Post, Refreshed, Schedule,
+        Source, Target, Use,
     },
     timestamp::Timestamp,
     trust::{TrustStore, VerifiedPath},
@@ -424,10 +424,17 @@ impl RevocationChecker {
                 timeout,
                 budget: call.budget,
             };
-            if let Ok(Fetched::New { bytes, .. }) = call.fetcher.fetch(ask).await
-                && let Ok(answer) = self.read_answer(&bytes, question, call.now)
-            {
-                return Ok(answer);
+            match call.fetcher.fetch(ask).await {
+                Ok(Fetched::New { bytes, .. }) => {
+                    if let Ok(answer) = self.read_answer(&bytes, question, call.now) {
+                        return Ok(answer);
+                    }
+                }
+                // It has had the time that a source has.
+                Err(error) if *error.fault() == FetchFault::TimedOut => {
+                    return Err(error.to_string());
+                }
+                Ok(Fetched::NotModified) | Err(_) => {}
             }
         }
         let post = Post {

@@ -15,6 +15,7 @@
 )]
 
 pub mod certificates;
+pub mod decisions;
 pub mod function;
 pub mod openssl;
 pub mod pki;
