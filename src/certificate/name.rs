@@ -350,18 +350,32 @@ impl Members {
     }
 
     fn push_dotted(&mut self, rdn: usize, dotted: &str, value: &str) {
+        self.push_with(rdn, dotted, |text| push_escaped(text, value, Charset::Utf8));
+    }
+
+    /// As [`Members::push_dotted`], of a value that is plain.
+    fn push_plain(&mut self, rdn: usize, dotted: &str, value: &str) {
+        self.push_with(rdn, dotted, |text| text.push_str(value));
+    }
+
+    fn push_with(&mut self, rdn: usize, dotted: &str, push_value: impl FnOnce(&mut String)) {
         let start = self.text.len();
         self.text.push_str(dotted);
         self.text.push('=');
-        push_escaped(&mut self.text, value, Charset::Utf8);
+        push_value(&mut self.text);
         self.ranges.push((rdn, start..self.text.len()));
     }
 
     fn join(mut self) -> String {
         let member = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
-        self.ranges.sort_by(|(left_rdn, left), (right_rdn, right)| {
-            left_rdn.cmp(right_rdn).then_with(|| member(left).cmp(member(right)))
-        });
+        // As a rule relative names have one member each, and come in this order or, from text, in the other.
+        if self.ranges.is_sorted_by(|(left, _), (right, _)| left > right) {
+            self.ranges.reverse();
+        } else {
+            self.ranges.sort_by(|(left_rdn, left), (right_rdn, right)| {
+                left_rdn.cmp(right_rdn).then_with(|| member(left).cmp(member(right)))
+            });
+        }
         let mut text = String::with_capacity(self.text.len() + self.ranges.len());
         let mut previous = None;
         for (rdn, range) in &self.ranges {
@@ -474,10 +488,11 @@ impl<'a> TextParser<'a> {
             },
         };
         let value_start = self.at;
-        let value = match self.peek() {
-            Some('#') => Cow::Owned(self.hex_value()?),
-            _ => self.string_value()?,
-        };
+        if let Some(value) = self.plain_value() {
+            members.push_plain(rdn, &dotted, value);
+            return Ok(());
+        }
+        let value = if self.peek() == Some('#') { self.hex_value()? } else { self.string_value()? };
         if value.chars().any(char::is_control) {
             return Err(NameSyntaxError {
                 rule: "a value holds a control character, which matches nothing".into(),
@@ -507,16 +522,16 @@ impl<'a> TextParser<'a> {
         decode_string(element).ok_or(error)
     }
 
-    fn string_value(&mut self) -> Result<Cow<'a, str>, NameSyntaxError> {
-        // Up to the next attribute, where nothing in it means anything but itself.
+    /// The value up to the next attribute, where there is one and nothing in it means anything but itself.
+    fn plain_value(&mut self) -> Option<&'a str> {
         let rest = self.rest();
         let end = rest.bytes().position(|octet| matches!(octet, b',' | b'+')).unwrap_or(rest.len());
-        if let Some(value) = rest.get(..end)
-            && is_plain(value)
-        {
-            self.at += end;
-            return Ok(Cow::Borrowed(value));
-        }
+        let value = rest.get(..end).filter(|value| !value.is_empty() && is_plain(value))?;
+        self.at += end;
+        Some(value)
+    }
+
+    fn string_value(&mut self) -> Result<String, NameSyntaxError> {
         let mut octets: Vec<u8> = Vec::new();
         // How much of `octets` must stay when unescaped spaces at the end are refused.
         let mut unescaped_space_at_end = false;
@@ -546,9 +561,7 @@ impl<'a> TextParser<'a> {
         if unescaped_space_at_end {
             return Err(self.error("a value ends with a space that is not escaped"));
         }
-        String::from_utf8(octets)
-            .map(Cow::Owned)
-            .map_err(|_| self.error("escaped bytes are not UTF-8"))
+        String::from_utf8(octets).map_err(|_| self.error("escaped bytes are not UTF-8"))
     }
 
     fn escaped(&mut self) -> Result<Vec<u8>, NameSyntaxError> {
