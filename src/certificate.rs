@@ -20,6 +20,7 @@ use ring::digest::{SHA256, digest};
 
 use crate::{
     der::{self, BitString, DerError, Element, Oid, Reader, tag},
+    hex,
     signature::{PublicKey, SignatureAlgorithm},
     timestamp::Timestamp,
 };
@@ -115,10 +116,14 @@ impl SerialNumber {
 /// The magnitude in upper-case hex, whole bytes, no separators; `00` for zero.
 impl std::fmt::Display for SerialNumber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use std::fmt::Write as _;
+
         if self.magnitude().is_empty() {
             return f.write_str("00");
         }
-        self.magnitude().iter().try_for_each(|octet| write!(f, "{octet:02X}"))
+        self.magnitude().iter().try_for_each(|octet| {
+            hex::upper(*octet).into_iter().try_for_each(|digit| f.write_char(digit))
+        })
     }
 }
 

@@ -79,8 +79,12 @@ impl<'a> Request<'a> {
     /// # Errors
     /// A payload that is not JSON, or none of the three forms.
     pub fn parse(payload: &'a [u8]) -> Result<Self, EventFault> {
+        // Once for all: serde_json would look at each string by itself.
+        let text = std::str::from_utf8(payload).map_err(|error| {
+            EventFault::new(format!("not UTF-8 (byte {})", error.valid_up_to() + 1))
+        })?;
         // serde's messages may quote values, so only their kind and place are told.
-        let event: Event<'a> = serde_json::from_slice(payload).map_err(|error| {
+        let event: Event<'a> = serde_json::from_str(text).map_err(|error| {
             let what = match error.classify() {
                 serde_json::error::Category::Data => "a field is of another type or occurs twice",
                 serde_json::error::Category::Eof => "the JSON ends early",

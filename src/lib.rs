@@ -24,6 +24,7 @@ pub mod der;
 pub mod environment;
 pub mod event;
 pub mod fault;
+pub mod hex;
 pub mod identity;
 pub mod lambda;
 pub mod policy;

@@ -8,10 +8,7 @@ use std::io::Write;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use tracing::level_filters::LevelFilter;
 
-use crate::{
-    answer::context::hex, decide::Decision, decision::Evidence, environment::Environment,
-    event::Request,
-};
+use crate::{decide::Decision, decision::Evidence, environment::Environment, event::Request, hex};
 
 /// What is known of a call beside its event, for the log.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +62,7 @@ impl Serialize for DecisionLine<'_> {
         line.serialize_entry("subject", &certificate.map(|it| it.subject().ascii()))?;
         line.serialize_entry("issuer", &certificate.map(|it| it.issuer().ascii()))?;
         line.serialize_entry("serial", &certificate.map(|it| it.serial_number().to_string()))?;
-        line.serialize_entry("fingerprint", &certificate.map(|it| hex(it.fingerprint())))?;
+        line.serialize_entry("fingerprint", &certificate.map(|it| hex::lower(it.fingerprint())))?;
         line.serialize_entry("route", &format_args!("{} {}", arn.method(), arn.path()))?;
         line.serialize_entry("source_ip", &self.request.source_ip)?;
         line.serialize_entry("request_id", &self.request.request_id)?;

@@ -1,5 +1,7 @@
 //! Instants to the second, in UTC. Time is a parameter everywhere in this crate: only `main` reads a clock.
 
+use std::fmt::Write as _;
+
 use time::{Date, Month, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 /// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
@@ -68,15 +70,30 @@ impl std::fmt::Display for Timestamp {
             return write!(f, "@{}", self.0);
         };
         let (date, time) = (instant.date(), instant.time());
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-            date.year(),
-            u8::from(date.month()),
-            date.day(),
-            time.hour(),
-            time.minute(),
-            time.second()
-        )
+        match date.year() {
+            year @ 0..=9999 => {
+                two_digits(f, year / 100).and_then(|()| two_digits(f, year % 100))?
+            }
+            year => write!(f, "{year:05}")?,
+        }
+        for (separator, number) in [
+            ('-', u8::from(date.month())),
+            ('-', date.day()),
+            ('T', time.hour()),
+            (':', time.minute()),
+            (':', time.second()),
+        ] {
+            f.write_char(separator)?;
+            two_digits(f, number.into())?;
+        }
+        f.write_char('Z')
     }
+}
+
+fn two_digits(f: &mut std::fmt::Formatter<'_>, number: i32) -> std::fmt::Result {
+    [number / 10, number % 10].into_iter().try_for_each(|digit| {
+        f.write_char(
+            u32::try_from(digit).ok().and_then(|it| char::from_digit(it, 10)).unwrap_or('?'),
+        )
+    })
 }

@@ -24,6 +24,7 @@ use crate::{
     certificate::Certificate,
     decision::{Denial, Reason},
     event::headers::Header,
+    hex,
     policy::configuration::{CertificateBound, Token, TokenAlgorithm},
     timestamp::Timestamp,
 };
@@ -388,13 +389,15 @@ fn claim_text(value: Option<&Value>) -> Option<String> {
 /// Percent-encodes what is not printable ASCII, and `%` itself, so that two values never look alike; inside a
 /// list also the space that separates its members.
 fn printable(text: &str, in_list: bool) -> String {
-    use std::fmt::Write as _;
     let mut encoded = String::with_capacity(text.len());
     for octet in text.bytes() {
         match octet {
             b' ' if in_list => encoded.push_str("%20"),
             b' '..=b'~' if octet != b'%' => encoded.push(char::from(octet)),
-            _ => _ = write!(encoded, "%{octet:02X}"),
+            _ => {
+                encoded.push('%');
+                encoded.extend(hex::upper(octet));
+            }
         }
     }
     encoded

@@ -13,6 +13,7 @@ use crate::{
         Certificate,
         san::{AlternativeName, NameKind},
     },
+    hex,
     policy::configuration::Forward,
 };
 
@@ -25,7 +26,7 @@ pub fn certificate_value(key: Forward, certificate: &Certificate) -> String {
         Forward::Issuer => certificate.issuer().ascii().to_owned(),
         Forward::CommonName => certificate.subject().single_common_name().unwrap_or_default(),
         Forward::Serial => certificate.serial_number().to_string(),
-        Forward::Fingerprint => hex(certificate.fingerprint()),
+        Forward::Fingerprint => hex::lower(certificate.fingerprint()),
         Forward::Thumbprint => thumbprint(certificate),
         Forward::NotBefore => certificate.validity().not_before.to_string(),
         Forward::NotAfter => certificate.validity().not_after.to_string(),
@@ -53,22 +54,8 @@ pub fn principal(certificate: &Certificate) -> String {
     } else if let Some(name) = names.uri().next().or_else(|| names.dns().next()) {
         name.to_owned()
     } else {
-        format!("sha256:{}", hex(certificate.fingerprint()))
+        format!("sha256:{}", hex::lower(certificate.fingerprint()))
     }
-}
-
-/// Lower-case hex.
-#[must_use]
-pub fn hex(octets: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit =
-        |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('0', |&digit| char::from(digit));
-    let mut text = String::with_capacity(2 * octets.len());
-    for octet in octets {
-        text.push(digit(octet >> 4));
-        text.push(digit(octet & 0x0f));
-    }
-    text
 }
 
 /// Text with `%`, `,` and everything outside printable ASCII as `%` and two upper-case hex digits.
@@ -77,9 +64,11 @@ pub fn percent_encode(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len());
     for &octet in octets {
         match octet {
-            b'%' | b',' => _ = write!(text, "%{octet:02X}"),
-            b' '..=b'~' => text.push(char::from(octet)),
-            _ => _ = write!(text, "%{octet:02X}"),
+            b' '..=b'~' if !matches!(octet, b'%' | b',') => text.push(char::from(octet)),
+            _ => {
+                text.push('%');
+                text.extend(hex::upper(octet));
+            }
         }
     }
     text
@@ -102,7 +91,7 @@ fn alternative_name(name: &AlternativeName) -> String {
     match (name.kind(), name.address()) {
         (NameKind::Ip, Some(address)) => address.to_string(),
         // No address: its bytes, in a form that no address has.
-        (NameKind::Ip, None) => format!("#{}", hex(name.octets())),
+        (NameKind::Ip, None) => format!("#{}", hex::lower(name.octets())),
         _ => percent_encode(name.octets()),
     }
 }
@@ -111,7 +100,7 @@ fn alternative_name(name: &AlternativeName) -> String {
 /// quotes, so the two characters that could end the quotes are escaped in hex, which RFC 4514 allows. Only
 /// well-formed names appear, in quotes where Envoy demands them.
 fn xfcc(certificate: &Certificate) -> String {
-    let mut element = format!("Hash={};Subject=\"", hex(certificate.fingerprint()));
+    let mut element = format!("Hash={};Subject=\"", hex::lower(certificate.fingerprint()));
     let mut escaped = false;
     for character in certificate.subject().ascii().chars() {
         match (escaped, character) {

@@ -7,9 +7,12 @@
 //! `TeletexString` is read as ISO 8859-1, as OpenSSL does and as it was used in practice. Names are compared
 //! exactly: neither letter case nor white space is folded, and no Unicode normalisation takes place.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _, ops::Range};
 
-use crate::der::{DerError, Element, Oid, Reader, tag};
+use crate::{
+    der::{DerError, Element, Oid, Reader, tag},
+    hex,
+};
 
 /// Attribute types with a short name in RFC 4514, section 3: the name, the contents octets, the dotted form.
 const SHORT_NAMES: [(&str, &[u8], &str); 9] = [
@@ -35,10 +38,12 @@ const SHORT_NAMES: [(&str, &[u8], &str); 9] = [
 /// The contents octets of the type that an RFC 4514 short name stands for, in any letter case.
 #[must_use]
 pub fn short_name_oid(short_name: &str) -> Option<Oid<'static>> {
-    SHORT_NAMES
-        .iter()
-        .find(|(name, ..)| name.eq_ignore_ascii_case(short_name))
-        .map(|&(_, octets, _)| Oid::new(octets))
+    let (_, octets, _) = by_short_name(short_name)?;
+    Some(Oid::new(octets))
+}
+
+fn by_short_name(short_name: &str) -> Option<(&'static str, &'static [u8], &'static str)> {
+    SHORT_NAMES.iter().find(|(name, ..)| name.eq_ignore_ascii_case(short_name)).copied()
 }
 
 /// The RFC 4514 short name of a type.
@@ -275,12 +280,24 @@ fn push_value(text: &mut String, attribute: &Attribute, charset: Charset) {
 fn push_hex(text: &mut String, octets: &[u8]) {
     text.push('#');
     for octet in octets {
-        let _ = write!(text, "{octet:02X}");
+        text.extend(hex::upper(*octet));
     }
+}
+
+/// Whether a value is written as it is: without a special character, nor a space or `#` where it would be one.
+fn is_plain(value: &str) -> bool {
+    let special = |octet: u8| matches!(octet, b'"' | b'+' | b',' | b';' | b'<' | b'>' | b'\\');
+    let octets = value.as_bytes();
+    octets.iter().all(|octet| (0x20..=0x7e).contains(octet) && !special(*octet))
+        && !matches!(octets.first(), Some(b' ' | b'#'))
+        && octets.last() != Some(&b' ')
 }
 
 /// RFC 4514, section 2.4.
 fn push_escaped(text: &mut String, value: &str, charset: Charset) {
+    if is_plain(value) {
+        return text.push_str(value);
+    }
     let last = value.char_indices().next_back().map_or(0, |(index, _)| index);
     for (index, character) in value.char_indices() {
         match character {
@@ -294,7 +311,8 @@ fn push_escaped(text: &mut String, value: &str, charset: Charset) {
             _ if charset == Charset::Utf8 && !character.is_control() => text.push(character),
             _ => {
                 for octet in character.encode_utf8(&mut [0; 4]).bytes() {
-                    let _ = write!(text, "\\{octet:02X}");
+                    text.push('\\');
+                    text.extend(hex::upper(octet));
                 }
             }
         }
@@ -304,36 +322,71 @@ fn push_escaped(text: &mut String, value: &str, charset: Charset) {
 /// Every attribute as `type=value`, values as text whatever their type, relative names in the order of the
 /// certificate and their members sorted.
 fn canonical(attributes: &[Attribute]) -> Option<String> {
-    let members = attributes.iter().map(|attribute| {
-        let value = attribute.text()?;
-        Some((attribute.rdn, canonical_member(attribute.oid(), value)))
-    });
-    Some(join_canonical(members.collect::<Option<Vec<_>>>()?))
-}
-
-fn canonical_member(oid: Oid<'_>, value: &str) -> String {
-    let mut member = String::with_capacity(value.len() + 16);
-    match SHORT_NAMES.iter().find(|&&(_, octets, _)| octets == oid.octets()) {
-        Some((_, _, dotted)) => member.push_str(dotted),
-        None => _ = write!(member, "{oid}"),
+    let mut members = Members::for_text(attributes.iter().map(|it| it.value_der.len()).sum());
+    for attribute in attributes {
+        members.push(attribute.rdn, attribute.oid(), attribute.text()?);
     }
-    member.push('=');
-    push_escaped(&mut member, value, Charset::Utf8);
-    member
+    Some(members.join())
 }
 
-fn join_canonical(mut members: Vec<(usize, String)>) -> String {
-    members.sort();
-    let mut text = String::new();
-    let mut previous = None;
-    for (rdn, member) in members {
-        if let Some(previous) = previous {
-            text.push(if previous == rdn { '+' } else { ',' });
+/// Attributes as canonical text, on their way to a whole name.
+struct Members {
+    text: String,
+    /// The relative name that one belongs to, in the order of certificates, and where it stands in the text.
+    ranges: Vec<(usize, Range<usize>)>,
+}
+
+impl Members {
+    /// With room for values of so many octets in all.
+    fn for_text(octets: usize) -> Self {
+        Self { text: String::with_capacity(octets + 64), ranges: Vec::with_capacity(8) }
+    }
+
+    fn push(&mut self, rdn: usize, oid: Oid<'_>, value: &str) {
+        match SHORT_NAMES.iter().find(|&&(_, octets, _)| octets == oid.octets()) {
+            Some((_, _, dotted)) => self.push_dotted(rdn, dotted, value),
+            None => self.push_dotted(rdn, &oid.to_string(), value),
         }
-        text.push_str(&member);
-        previous = Some(rdn);
     }
-    text
+
+    fn push_dotted(&mut self, rdn: usize, dotted: &str, value: &str) {
+        self.push_with(rdn, dotted, |text| push_escaped(text, value, Charset::Utf8));
+    }
+
+    /// As [`Members::push_dotted`], of a value that is plain.
+    fn push_plain(&mut self, rdn: usize, dotted: &str, value: &str) {
+        self.push_with(rdn, dotted, |text| text.push_str(value));
+    }
+
+    fn push_with(&mut self, rdn: usize, dotted: &str, push_value: impl FnOnce(&mut String)) {
+        let start = self.text.len();
+        self.text.push_str(dotted);
+        self.text.push('=');
+        push_value(&mut self.text);
+        self.ranges.push((rdn, start..self.text.len()));
+    }
+
+    fn join(mut self) -> String {
+        let member = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
+        // As a rule relative names have one member each, and come in this order or, from text, in the other.
+        if self.ranges.is_sorted_by(|(left, _), (right, _)| left > right) {
+            self.ranges.reverse();
+        } else {
+            self.ranges.sort_by(|(left_rdn, left), (right_rdn, right)| {
+                left_rdn.cmp(right_rdn).then_with(|| member(left).cmp(member(right)))
+            });
+        }
+        let mut text = String::with_capacity(self.text.len() + self.ranges.len());
+        let mut previous = None;
+        for (rdn, range) in &self.ranges {
+            if let Some(previous) = previous {
+                text.push(if previous == rdn { '+' } else { ',' });
+            }
+            text.push_str(member(range));
+            previous = Some(rdn);
+        }
+        text
+    }
 }
 
 /// A distinguished name that was spelt out as RFC 4514 text, in the form of [`Name::canonical`].
@@ -373,10 +426,10 @@ impl std::error::Error for NameSyntaxError {}
 /// string, or a type that is neither.
 pub fn parse_rfc4514(text: &str) -> Result<CanonicalName, NameSyntaxError> {
     let mut parser = TextParser { text, at: 0 };
-    let mut members = Vec::new();
+    let mut members = Members::for_text(text.len());
     let mut rdn = usize::MAX;
     loop {
-        members.push((rdn, parser.attribute()?));
+        parser.attribute(rdn, &mut members)?;
         match parser.next() {
             None => break,
             Some('+') => {}
@@ -385,7 +438,7 @@ pub fn parse_rfc4514(text: &str) -> Result<CanonicalName, NameSyntaxError> {
             Some(_) => return Err(parser.error("a `,` or `+` is missing between attributes")),
         }
     }
-    Ok(CanonicalName(join_canonical(members)))
+    Ok(CanonicalName(members.join()))
 }
 
 struct TextParser<'a> {
@@ -393,8 +446,8 @@ struct TextParser<'a> {
     at: usize,
 }
 
-impl TextParser<'_> {
-    fn rest(&self) -> &str {
+impl<'a> TextParser<'a> {
+    fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
@@ -412,27 +465,33 @@ impl TextParser<'_> {
         NameSyntaxError { rule: rule.into(), offset: self.at }
     }
 
-    fn attribute(&mut self) -> Result<String, NameSyntaxError> {
+    fn attribute(&mut self, rdn: usize, members: &mut Members) -> Result<(), NameSyntaxError> {
         let start = self.at;
-        let Some(length) = self.rest().find('=') else {
+        let Some(length) = self.rest().bytes().position(|octet| octet == b'=') else {
             return Err(self.error("an attribute without `=`"));
         };
-        let attribute_type = self.rest().get(..length).unwrap_or_default().trim_start().to_owned();
+        let attribute_type = self.rest().get(..length).unwrap_or_default().trim_start();
         self.at += length + 1;
-        let dotted;
-        let oid = match short_name_oid(&attribute_type) {
-            Some(oid) => oid,
-            None => {
-                dotted = Oid::parse_dotted(&attribute_type).ok_or(NameSyntaxError {
-                    rule: format!(
-                        "the type `{attribute_type}` is neither an RFC 4514 short name nor a dotted identifier"
-                    ),
-                    offset: start,
-                })?;
-                Oid::new(&dotted)
-            }
+        let dotted = match by_short_name(attribute_type) {
+            Some((_, _, dotted)) => Cow::Borrowed(dotted),
+            None => match Oid::parse_dotted(attribute_type) {
+                // Written anew: there is one way to write an identifier in a canonical name.
+                Some(octets) => Cow::Owned(Oid::new(&octets).to_string()),
+                None => {
+                    return Err(NameSyntaxError {
+                        rule: format!(
+                            "the type `{attribute_type}` is neither an RFC 4514 short name nor a dotted identifier"
+                        ),
+                        offset: start,
+                    });
+                }
+            },
         };
         let value_start = self.at;
+        if let Some(value) = self.plain_value() {
+            members.push_plain(rdn, &dotted, value);
+            return Ok(());
+        }
         let value = if self.peek() == Some('#') { self.hex_value()? } else { self.string_value()? };
         if value.chars().any(char::is_control) {
             return Err(NameSyntaxError {
@@ -443,7 +502,8 @@ impl TextParser<'_> {
         if value.is_empty() {
             return Err(NameSyntaxError { rule: "a value is empty".into(), offset: value_start });
         }
-        Ok(canonical_member(oid, &value))
+        members.push_dotted(rdn, &dotted, &value);
+        Ok(())
     }
 
     fn hex_value(&mut self) -> Result<String, NameSyntaxError> {
@@ -460,6 +520,15 @@ impl TextParser<'_> {
         let element = reader.any().map_err(|_| error.clone())?;
         reader.end("trailing").map_err(|_| error.clone())?;
         decode_string(element).ok_or(error)
+    }
+
+    /// The value up to the next attribute, where there is one and nothing in it means anything but itself.
+    fn plain_value(&mut self) -> Option<&'a str> {
+        let rest = self.rest();
+        let end = rest.bytes().position(|octet| matches!(octet, b',' | b'+')).unwrap_or(rest.len());
+        let value = rest.get(..end).filter(|value| !value.is_empty() && is_plain(value))?;
+        self.at += end;
+        Some(value)
     }
 
     fn string_value(&mut self) -> Result<String, NameSyntaxError> {

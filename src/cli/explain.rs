@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::{
-    answer::context::hex,
     authorizer::{Authorized, Authorizer},
     certificate::{Certificate, pem},
     decide::Decision,
@@ -14,6 +13,7 @@ use crate::{
         Request,
         presented::{Leaf, Presented},
     },
+    hex,
     policy::{Client, Comparison, Subject, configuration::ExtendedKeyUsage},
     timestamp::Timestamp,
 };
@@ -320,8 +320,8 @@ fn tell_certificate(report: &mut Report, certificate: &Certificate) {
     report.field("certificate", certificate.subject().ascii());
     report.field("issued by", certificate.issuer().ascii());
     report.field("serial", &certificate.serial_number().to_string());
-    report.field("sha256", &hex(certificate.fingerprint()));
-    report.field("key sha256", &hex(certificate.public_key_fingerprint()));
+    report.field("sha256", &hex::lower(certificate.fingerprint()));
+    report.field("key sha256", &hex::lower(certificate.public_key_fingerprint()));
 }
 
 fn tell_comparisons(report: &mut Report, _client: &Client, comparisons: &[Comparison]) {

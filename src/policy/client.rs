@@ -19,6 +19,7 @@ use crate::{
         name::{CanonicalName, Name, short_name},
     },
     der::Oid,
+    hex,
 };
 
 use super::{
@@ -225,7 +226,9 @@ impl Condition {
             Self::IssuerPublicKey(digests)
             | Self::Fingerprint(digests)
             | Self::PublicKey(digests) => one_of(digests.iter().map(digest_text)),
-            Self::SerialNumber(expected) => one_of(expected.iter().map(|serial| hex(serial))),
+            Self::SerialNumber(expected) => {
+                one_of(expected.iter().map(|serial| serial_text(serial)))
+            }
             Self::SanIp(networks) => one_of(networks.iter()),
         }
     }
@@ -255,7 +258,7 @@ impl Condition {
             Self::IssuerPublicKey(_) => {
                 subject.issuer_public_key.map(digest_text).into_iter().collect()
             }
-            Self::SerialNumber(_) => vec![hex(certificate.serial_number().magnitude())],
+            Self::SerialNumber(_) => vec![serial_text(certificate.serial_number().magnitude())],
             Self::Fingerprint(_) => vec![digest_text(certificate.fingerprint())],
             Self::PublicKey(_) => vec![digest_text(certificate.public_key_fingerprint())],
             Self::SanDns(_) => names.dns().map(owned).collect(),
@@ -340,19 +343,12 @@ fn one_of(members: impl Iterator<Item = impl fmt::Display>) -> String {
 }
 
 fn digest_text(digest: &[u8; 32]) -> String {
-    let mut text = String::from("sha256:");
-    for octet in digest {
-        let _ = write!(text, "{octet:02x}");
-    }
-    text
+    format!("sha256:{}", hex::lower(digest))
 }
 
-fn hex(octets: &[u8]) -> String {
-    if octets.is_empty() {
-        return "00".to_owned();
+fn serial_text(magnitude: &[u8]) -> String {
+    match magnitude {
+        [] => "00".to_owned(),
+        octets => octets.iter().flat_map(|octet| hex::upper(*octet)).collect(),
     }
-    octets.iter().fold(String::new(), |mut text, octet| {
-        let _ = write!(text, "{octet:02X}");
-        text
-    })
 }

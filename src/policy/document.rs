@@ -34,7 +34,7 @@ use super::{
     location::in_lambda,
 };
 use client::Surroundings;
-use tree::{Findings, Node, Section};
+use tree::{Findings, Label, Node, Section};
 
 const SOURCE_KIND: &str = "AUTHORIZER_SOURCE_KIND";
 const VPC_ENDPOINTS: &str = "AUTHORIZER_VPC_ENDPOINTS";
@@ -73,7 +73,7 @@ impl Configuration {
             findings.fault(offset, "", format!("not TOML: {}", error.message()));
         }
         let configuration = if errors.is_empty() {
-            let root = Section::new(&findings, root.get_ref(), 0, "");
+            let root = Section::new(&findings, root.get_ref(), 0, Label::Document);
             let reader = Reader {
                 document,
                 findings: &findings,
@@ -95,7 +95,7 @@ impl Configuration {
 
 struct Reader<'a> {
     document: Document<'a>,
-    findings: &'a Findings,
+    findings: &'a Findings<'a>,
     named: &'a RefCell<Vec<NamedSource>>,
     in_lambda: bool,
 }
@@ -158,12 +158,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn section(&self, name: &str, node: &Node<'a>) -> Option<Section<'a>> {
+    fn section(&self, name: &'static str, node: &Node<'a>) -> Option<Section<'a>> {
         let Some(table) = node.value.as_table() else {
             node.expected(&format!("a section: [{name}]"));
             return None;
         };
-        Some(Section::new(self.findings, table, node.offset, format!("[{name}]")))
+        Some(Section::new(self.findings, table, node.offset, Label::Section(name)))
     }
 
     /// A section that need not be there.
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         'a: 't,
     {
         let there = root.take(name).and_then(|node| self.section(name, &node));
-        there.unwrap_or_else(|| Section::new(self.findings, empty, 0, format!("[{name}]")))
+        there.unwrap_or_else(|| Section::new(self.findings, empty, 0, Label::Section(name)))
     }
 
     fn variable(&self, name: &str) -> Option<String> {

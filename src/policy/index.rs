@@ -6,13 +6,10 @@
 //! not the organization. Clients without one are looked at for every certificate.
 //!
 //! The index only narrows the search: whoever it yields is still asked whether all its conditions hold, and in
-//! the order of the document, so that the answer is that of asking everybody. Keys are kept as 64-bit hashes
-//! with a key of this process; a collision costs a comparison.
+//! the order of the document, so that the answer is that of asking everybody. Facts are kept as 64-bit hashes
+//! with a key of this process, sorted; a collision costs a comparison.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, Hash, RandomState},
-};
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use crate::certificate::name::Name;
 
@@ -22,8 +19,8 @@ use super::client::{Client, Condition, Subject, claim_texts};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     hashes: RandomState,
-    /// Positions of clients, ascending, by the hash of a fact that a certificate or token must have.
-    filed: HashMap<u64, Vec<u32>>,
+    /// The hash of a fact that a certificate or token must have, and the position of a client: ascending.
+    filed: Box<[(u64, u32)]>,
     /// Positions of clients that are filed under nothing, ascending.
     unfiled: Vec<u32>,
     /// Kinds of facts that somebody is filed under.
@@ -52,6 +49,11 @@ enum Fact<'a> {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Kinds {
+    fingerprint: bool,
+    public_key: bool,
+    serial_number: bool,
+    subject_name: bool,
+    issuer_name: bool,
     subject: bool,
     issuer: bool,
     san_dns: bool,
@@ -63,38 +65,58 @@ struct Kinds {
 impl Index {
     pub(super) fn new(clients: &[Client]) -> Self {
         let mut index = Self::default();
-        let hashed: Vec<Vec<(&Condition, Vec<u64>)>> = clients
-            .iter()
-            .map(|client| {
-                let exact = |condition| Some((condition, index.hash_all(&facts_asked(condition)?)));
-                client.conditions.iter().filter_map(exact).collect()
-            })
-            .collect();
-        let mut shared_by: HashMap<u64, usize> = HashMap::new();
-        for hash in hashed.iter().flatten().flat_map(|(_, hashes)| hashes) {
-            *shared_by.entry(*hash).or_default() += 1;
-        }
-        let crowd = |hashes: &[u64]| -> usize {
-            hashes.iter().filter_map(|hash| shared_by.get(hash)).sum()
-        };
-        for (position, conditions) in hashed.iter().enumerate() {
-            let Ok(position) = u32::try_from(position) else { break };
-            match conditions.iter().min_by_key(|(_, hashes)| crowd(hashes)) {
-                Some((condition, hashes)) => index.file(position, condition, hashes),
-                None => index.unfiled.push(position),
+        let mut filed = Vec::with_capacity(clients.len());
+        // Clients with several conditions to choose from, and what to choose by.
+        let mut undecided = Vec::new();
+        let mut asked = Vec::new();
+        for (position, client) in (0_u32..).zip(clients) {
+            let exact = |condition| Some((condition, index.hash_all(&facts_asked(condition)?)));
+            let mut exact = client.conditions.iter().filter_map(exact);
+            match (exact.next(), exact.next()) {
+                (None, _) => index.unfiled.push(position),
+                (Some((condition, hashes)), None) => {
+                    asked.extend_from_slice(&hashes);
+                    index.file(&mut filed, position, condition, &hashes);
+                }
+                (Some(first), Some(second)) => {
+                    let choice: Vec<_> = [first, second].into_iter().chain(exact).collect();
+                    asked.extend(choice.iter().flat_map(|(_, hashes)| hashes));
+                    undecided.push((position, choice));
+                }
             }
         }
+        asked.sort_unstable();
+        let shared_by = |hash: &u64| {
+            asked.partition_point(|other| other <= hash)
+                - asked.partition_point(|other| other < hash)
+        };
+        let crowd = |hashes: &[u64]| -> usize { hashes.iter().map(shared_by).sum() };
+        for (position, choice) in undecided {
+            if let Some((condition, hashes)) = choice.iter().min_by_key(|(_, hashes)| crowd(hashes))
+            {
+                index.file(&mut filed, position, condition, hashes);
+            }
+        }
+        filed.sort_unstable();
+        filed.dedup();
+        index.filed = filed.into();
         index
     }
 
-    fn file(&mut self, position: u32, condition: &Condition, hashes: &[u64]) {
-        for hash in hashes {
-            let filed = self.filed.entry(*hash).or_default();
-            if filed.last() != Some(&position) {
-                filed.push(position);
-            }
-        }
+    fn file(
+        &mut self,
+        filed: &mut Vec<(u64, u32)>,
+        position: u32,
+        condition: &Condition,
+        hashes: &[u64],
+    ) {
+        filed.extend(hashes.iter().map(|hash| (*hash, position)));
         match condition {
+            Condition::Fingerprint(_) => self.kinds.fingerprint = true,
+            Condition::PublicKey(_) => self.kinds.public_key = true,
+            Condition::SerialNumber(_) => self.kinds.serial_number = true,
+            Condition::SubjectName(_) => self.kinds.subject_name = true,
+            Condition::IssuerName(_) => self.kinds.issuer_name = true,
             Condition::Subject(..) => self.kinds.subject = true,
             Condition::Issuer(..) => self.kinds.issuer = true,
             Condition::SanDns(_) => self.kinds.san_dns = true,
@@ -104,7 +126,8 @@ impl Index {
             Condition::Token(claim, _) if !self.claims.contains(claim) => {
                 self.claims.push(claim.clone());
             }
-            _ => {}
+            // Nothing is filed under the key of an authority.
+            Condition::Token(..) | Condition::IssuerPublicKey(_) => {}
         }
     }
 
@@ -112,7 +135,9 @@ impl Index {
     pub(super) fn candidates(&self, subject: &Subject<'_>) -> impl Iterator<Item = usize> + '_ {
         let mut filed = Vec::new();
         self.visit_facts(subject, &mut |hash| {
-            filed.extend(self.filed.get(&hash).into_iter().flatten().copied());
+            let from = self.filed.partition_point(|(other, _)| *other < hash);
+            let same = self.filed.iter().skip(from).take_while(|(other, _)| *other == hash);
+            filed.extend(same.map(|(_, position)| *position));
         });
         filed.sort_unstable();
         filed.dedup();
@@ -134,13 +159,23 @@ impl Index {
         }
         let mut fact = |fact: Fact<'_>| visit(self.hashes.hash_one(fact));
         let certificate = subject.certificate;
-        fact(Fact::Fingerprint(certificate.fingerprint()));
-        fact(Fact::PublicKey(certificate.public_key_fingerprint()));
-        fact(Fact::SerialNumber(certificate.serial_number().magnitude()));
-        if let Some(name) = certificate.subject().canonical() {
+        if self.kinds.fingerprint {
+            fact(Fact::Fingerprint(certificate.fingerprint()));
+        }
+        if self.kinds.public_key {
+            fact(Fact::PublicKey(certificate.public_key_fingerprint()));
+        }
+        if self.kinds.serial_number {
+            fact(Fact::SerialNumber(certificate.serial_number().magnitude()));
+        }
+        if self.kinds.subject_name
+            && let Some(name) = certificate.subject().canonical()
+        {
             fact(Fact::SubjectName(name));
         }
-        if let Some(name) = certificate.issuer().canonical() {
+        if self.kinds.issuer_name
+            && let Some(name) = certificate.issuer().canonical()
+        {
             fact(Fact::IssuerName(name));
         }
         if self.kinds.subject {

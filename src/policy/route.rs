@@ -37,15 +37,45 @@ pub const USUAL_STAGE_ARN: usize = LONGEST_STAGE_ARN - 128 + 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoutePattern {
     text: Box<str>,
-    kind: Kind,
+    methods: Methods,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Methods {
     /// `*` alone: the whole stage, methods that are none of [`METHODS`] included.
     Stage,
-    /// A method, or `None` for all of [`METHODS`], and a glob over paths that begins with `/`.
-    Route { method: Option<&'static str>, path: Box<str> },
+    /// All of [`METHODS`].
+    All,
+    /// One of [`METHODS`].
+    One(&'static str),
+}
+
+impl Methods {
+    /// Whether they have one in common.
+    fn overlap(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::One(left), Self::One(right)) => left == right,
+            _ => true,
+        }
+    }
+
+    /// Whether the others are among them.
+    fn cover(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Stage, _) => true,
+            (Self::All, other) => other != Self::Stage,
+            (Self::One(_), _) => self == other,
+        }
+    }
+
+    /// As they are written in the ARNs of a policy.
+    fn written_out(&self) -> &[&'static str] {
+        match self {
+            Self::Stage => &["*"],
+            Self::All => &METHODS,
+            Self::One(method) => std::slice::from_ref(method),
+        }
+    }
 }
 
 /// The rule that a route pattern breaks, as a clause.
@@ -68,7 +98,7 @@ impl RoutePattern {
     pub fn parse(text: &str) -> Result<Self, RouteFault> {
         let fault = |rule: String| Err(RouteFault(rule));
         if text == "*" {
-            return Ok(Self { text: text.into(), kind: Kind::Stage });
+            return Ok(Self { text: text.into(), methods: Methods::Stage });
         }
         let Some((method, path)) = text.split_once(' ') else {
             return fault(format!(
@@ -76,9 +106,9 @@ impl RoutePattern {
                 text.escape_debug()
             ));
         };
-        let method = match METHODS.iter().find(|known| **known == method) {
-            Some(known) => Some(*known),
-            None if method == "*" => None,
+        let methods = match METHODS.iter().find(|known| **known == method) {
+            Some(known) => Methods::One(known),
+            None if method == "*" => Methods::All,
             None => return fault(method_fault(method)),
         };
         if !path.starts_with('/') {
@@ -87,10 +117,12 @@ impl RoutePattern {
                 path.escape_debug()
             ));
         }
-        if let Some(odd) = path.chars().find(|character| !is_path_character(*character)) {
+        if !path.bytes().all(is_path_octet)
+            && let Some(odd) = path.chars().find(|odd| !u8::try_from(*odd).is_ok_and(is_path_octet))
+        {
             return fault(character_fault(odd));
         }
-        let pattern = Self { text: text.into(), kind: Kind::Route { method, path: path.into() } };
+        let pattern = Self { text: text.into(), methods };
         let longest = pattern.resource_lengths().max().unwrap_or(0);
         let room = LONGEST_ARN - LONGEST_STAGE_ARN - 1;
         if longest > room {
@@ -101,16 +133,25 @@ impl RoutePattern {
         Ok(pattern)
     }
 
+    /// The glob over paths; empty for the whole stage.
+    fn path(&self) -> &str {
+        let method = match self.methods {
+            Methods::Stage => return "",
+            Methods::All => "*",
+            Methods::One(method) => method,
+        };
+        self.text.get(method.len() + 1..).unwrap_or_default()
+    }
+
     /// Whether a route matches.
     #[must_use]
     pub fn admits(&self, method: &str, path: &str) -> bool {
-        match &self.kind {
-            Kind::Stage => true,
-            Kind::Route { method: pattern, path: glob } => {
-                pattern.map_or_else(|| METHODS.contains(&method), |pattern| pattern == method)
-                    && glob_matches(glob, path)
-            }
-        }
+        let among = match self.methods {
+            Methods::Stage => return true,
+            Methods::All => METHODS.contains(&method),
+            Methods::One(only) => only == method,
+        };
+        among && glob_matches(self.path(), path)
     }
 
     /// What follows an ARN's stage and slash in a policy: `*`, or each method with the path.
@@ -126,49 +167,29 @@ impl RoutePattern {
     }
 
     fn methods_and_path(&self) -> (&[&'static str], &str) {
-        let (methods, path): (&[&str], &str) = match &self.kind {
-            Kind::Stage => (&["*"], ""),
-            Kind::Route { method: Some(method), path } => (std::slice::from_ref(method), path),
-            Kind::Route { method: None, path } => (&METHODS, path),
-        };
-        (methods, path)
+        (self.methods.written_out(), self.path())
     }
 
     /// Whether every route that `other` admits is admitted here too. May say no where it can't tell.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        match (&self.kind, &other.kind) {
-            (Kind::Stage, _) => true,
-            (_, Kind::Stage) => false,
-            (
-                Kind::Route { method: wide, path },
-                Kind::Route { method: narrow, path: other_path },
-            ) => (wide.is_none() || wide == narrow) && glob_covers(path, other_path),
-        }
+        self.methods == Methods::Stage
+            || (self.methods.cover(other.methods) && glob_covers(self.path(), other.path()))
     }
 
     /// Whether some route is admitted by both.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        match (&self.kind, &other.kind) {
-            (Kind::Stage, _) | (_, Kind::Stage) => true,
-            (
-                Kind::Route { method: left, path },
-                Kind::Route { method: right, path: other_path },
-            ) => {
-                (left.is_none() || right.is_none() || left == right)
-                    && globs_overlap(path.as_bytes(), other_path.as_bytes())
-            }
-        }
+        self.methods == Methods::Stage
+            || other.methods == Methods::Stage
+            || (self.methods.overlap(other.methods)
+                && globs_overlap(self.path().as_bytes(), other.path().as_bytes()))
     }
 
     /// Whether it holds a wildcard, beyond that of the method.
     #[must_use]
     pub fn is_greedy(&self) -> bool {
-        match &self.kind {
-            Kind::Stage => true,
-            Kind::Route { path, .. } => path.contains(['*', '?']),
-        }
+        self.methods == Methods::Stage || self.path().contains(['*', '?'])
     }
 }
 
@@ -195,8 +216,10 @@ fn method_fault(method: &str) -> String {
 }
 
 /// RFC 3986, section 3.3, and the wildcards.
-fn is_path_character(character: char) -> bool {
-    character.is_ascii_alphanumeric() || "/-._~!$&'()*+,;=:@%?".contains(character)
+fn is_path_octet(octet: u8) -> bool {
+    matches!(octet,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\''
+        | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@' | b'%' | b'?')
 }
 
 fn character_fault(odd: char) -> String {

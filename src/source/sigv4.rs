@@ -4,13 +4,10 @@
 //! See "Create a signed AWS API request" in the IAM user guide. Not supported: query strings, presigned URLs,
 //! chunked payloads, version 4A.
 
-use std::fmt::Write as _;
-
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 use ring::{digest, hmac};
 
-use crate::environment::Environment;
-use crate::timestamp::Timestamp;
+use crate::{environment::Environment, hex, timestamp::Timestamp};
 
 /// Credentials as Lambda gives them to a function. They have no `Debug`.
 pub(super) struct Credentials {
@@ -102,13 +99,13 @@ fn authorization(
     format!(
         "AWS4-HMAC-SHA256 Credential={}/{credential_scope}, SignedHeaders={signed_headers}, Signature={}",
         credentials.access_key_id,
-        hex(&mac(&key, string_to_sign.as_bytes()))
+        hex::lower(&mac(&key, string_to_sign.as_bytes()))
     )
 }
 
 /// The lower-case hexadecimal SHA-256 of some bytes.
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(digest::digest(&digest::SHA256, bytes).as_ref())
+    hex::lower(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
 /// Percent-encodes a path as S3 wants it signed: everything but unreserved characters and `/`.
@@ -117,8 +114,8 @@ pub(super) fn encode_path(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            // Writing to a string does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
+            encoded.push('%');
+            encoded.extend(hex::upper(byte));
         }
         encoded
     })
@@ -155,13 +152,6 @@ fn basic_format(time: Timestamp) -> String {
 
 fn mac(key: &[u8], message: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

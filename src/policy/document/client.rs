@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-use super::tree::{Findings, Node, Section};
+use super::tree::{Findings, Label, Node, Section};
 
 /// What a client's rules depend on beyond its own table.
 pub(super) struct Surroundings<'a> {
@@ -35,17 +35,14 @@ pub(super) fn read(
         return None;
     };
     let id = table.get("id").and_then(|id| id.get_ref().as_str());
-    let label = match id {
-        Some(id) => format!("[[client]] `{}`", id.escape_debug()),
-        None => format!("[[client]] number {number}"),
-    };
+    let label = id.map_or(Label::NumberedClient(number), Label::Client);
     let section = Section::new(node.findings, table, node.offset, label);
     let id = read_id(&section);
     let conditions = read_conditions(&section, surroundings);
     let routes = read_routes(&section);
     let context = read_context(&section, surroundings);
     let usage_plan_key = section.take("usage_plan_key").and_then(|node| read_usage_plan_key(&node));
-    let line = section.findings.position(section.offset).line;
+    let line = section.findings.line(section.offset);
     section.finish();
     let (id, conditions, routes) = (id?, conditions?.into(), routes?);
     Some(Client { id, conditions, routes, context, usage_plan_key, line })
@@ -82,7 +79,7 @@ fn read_conditions(
     section: &Section<'_>,
     surroundings: &Surroundings<'_>,
 ) -> Option<Vec<Condition>> {
-    let mut reader = Reader { conditions: Vec::new(), sound: true };
+    let mut reader = Reader { conditions: Vec::with_capacity(1), sound: true };
     reader.attributes(section, "subject", Condition::Subject);
     reader.add(section, "subject_dn", |node| names(node).map(Condition::SubjectName));
     let issuer_from = reader.conditions.len();
@@ -480,19 +477,15 @@ fn read_routes(section: &Section<'_>) -> Option<Routes> {
         section.missing("allow", "write what the client may call, or \"*\" for all");
         return None;
     };
-    let allow = routes(&allow_node);
-    let deny_node = section.take("deny");
-    let deny = match &deny_node {
-        Some(node) => routes(node),
-        None => Some(Vec::new()),
+    let allow = routes(&allow_node.members_or_self()?);
+    let deny_nodes = match section.take("deny") {
+        Some(node) => node.members_or_self()?,
+        None => Vec::new(),
     };
-    let (allow, deny) = (allow?, deny?);
-    match Routes::new(
-        allow.into_iter().map(|(route, _)| route).collect(),
-        deny.iter().map(|(route, _)| route.clone()).collect(),
-    ) {
+    let deny = routes(&deny_nodes);
+    match Routes::new(allow?, deny?) {
         Ok(routes) => {
-            for (denied, node) in &deny {
+            for (denied, node) in routes.deny().iter().zip(&deny_nodes) {
                 warn_of_evasion(&routes, denied, node);
             }
             Some(routes)
@@ -504,23 +497,17 @@ fn read_routes(section: &Section<'_>) -> Option<Routes> {
     }
 }
 
-fn routes<'a>(node: &Node<'a>) -> Option<Vec<(RoutePattern, Node<'a>)>> {
-    let mut routes = Vec::new();
-    let mut sound = true;
-    for member in node.members_or_self()? {
-        let Some(text) = member.string() else {
-            sound = false;
-            continue;
-        };
+/// A route for each node; `None` after a fault.
+fn routes(nodes: &[Node<'_>]) -> Option<Vec<RoutePattern>> {
+    let mut routes = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let Some(text) = node.string() else { continue };
         match RoutePattern::parse(text) {
-            Ok(route) => routes.push((route, member)),
-            Err(fault) => {
-                member.fault(fault.to_string());
-                sound = false;
-            }
+            Ok(route) => routes.push(route),
+            Err(fault) => node.fault(fault.to_string()),
         }
     }
-    sound.then_some(routes)
+    (routes.len() == nodes.len()).then_some(routes)
 }
 
 fn warn_of_evasion(routes: &Routes, denied: &RoutePattern, node: &Node<'_>) {
@@ -601,21 +588,21 @@ fn context_value(node: &Node<'_>) -> Option<String> {
 }
 
 /// Warnings that take all clients together; each comes with where it begins.
-pub(super) fn warn_of_order(clients: &[(usize, Client)], findings: &Findings) {
-    let mut seen = HashMap::new();
+pub(super) fn warn_of_order(clients: &[(usize, Client)], findings: &Findings<'_>) {
+    let mut seen = HashMap::with_capacity(clients.len());
     let mut catch_all: Option<&Client> = None;
     for (offset, client) in clients {
-        let path = format!("[[client]] `{}`", client.id);
+        let path = || Label::Client(&client.id).to_string();
         if let Some(line) = seen.insert(client.id.as_str(), client.line) {
             let rule = format!("the id is that of line {line} too; the log can't tell them apart");
-            findings.warn(*offset, &path, rule);
+            findings.warn(*offset, &path(), rule);
         }
         if let Some(any) = catch_all {
             let rule = format!(
                 "never reached: `{}` in line {} matches every certificate",
                 any.id, any.line
             );
-            findings.warn(*offset, &path, rule);
+            findings.warn(*offset, &path(), rule);
         } else if client.conditions.is_empty() {
             catch_all = Some(client);
         }

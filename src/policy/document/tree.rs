@@ -3,35 +3,53 @@
 //! Every key that is asked for is known from then on; the others are faults when the walk leaves their table.
 //! So the code that reads a section is the list of its keys, and there is no second one to keep in step.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    fmt,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
-use toml::de::{DeTable, DeValue};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 use crate::policy::fault::{Finding, Position};
 
 /// The document, and what has been found in it so far.
-pub(super) struct Findings {
+pub(super) struct Findings<'a> {
     document: Arc<str>,
+    /// Where its lines begin.
     lines: Vec<usize>,
-    text: String,
+    text: &'a str,
     faults: RefCell<Vec<Finding>>,
     warnings: RefCell<Vec<Finding>>,
 }
 
-impl Findings {
-    pub(super) fn new(document: &str, text: &str) -> Self {
-        let starts = text.match_indices('\n').map(|(index, _)| index + 1);
+impl<'a> Findings<'a> {
+    pub(super) fn new(document: &str, text: &'a str) -> Self {
+        let mut lines = Vec::with_capacity(text.len() / 16);
+        lines.push(0);
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        lines.extend(ends.map(|(index, _)| index + 1));
         Self {
             document: document.into(),
-            lines: std::iter::once(0).chain(starts).collect(),
-            text: text.to_owned(),
+            lines,
+            text,
             faults: RefCell::default(),
             warnings: RefCell::default(),
         }
     }
 
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.lines.partition_point(|start| *start <= offset).max(1)
+    }
+
     pub(super) fn position(&self, offset: usize) -> Position {
-        let line = self.lines.partition_point(|start| *start <= offset).max(1);
+        let line = self.line(offset);
         let start = self.lines.get(line - 1).copied().unwrap_or_default();
         let before = self.text.get(start..offset).unwrap_or_default();
         Position { line, column: before.chars().count() + 1 }
@@ -85,61 +103,102 @@ impl Findings {
     }
 }
 
+/// What findings in a table are about. Put into words only where something is found.
+#[derive(Clone, Copy)]
+pub(super) enum Label<'a> {
+    /// The document itself.
+    Document,
+    /// A section, by its name.
+    Section(&'static str),
+    /// A client, by its id.
+    Client(&'a str),
+    /// A client without an id, by its position from 1.
+    NumberedClient(usize),
+}
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Document => Ok(()),
+            Self::Section(name) => write!(f, "[{name}]"),
+            Self::Client(id) => write!(f, "[[client]] `{}`", id.escape_debug()),
+            Self::NumberedClient(number) => write!(f, "[[client]] number {number}"),
+        }
+    }
+}
+
 /// A table of the document.
 pub(super) struct Section<'a> {
-    pub(super) findings: &'a Findings,
-    table: &'a DeTable<'a>,
+    pub(super) findings: &'a Findings<'a>,
+    entries: Vec<Entry<'a>>,
     /// Where it begins.
     pub(super) offset: usize,
-    /// What its faults are about: `[certificate]`.
-    pub(super) label: Rc<str>,
+    /// What its faults are about.
+    label: Label<'a>,
     /// What the names of its keys begin with, in messages: `subject.`.
-    prefix: Rc<str>,
+    prefix: Option<Rc<str>>,
     known: RefCell<Vec<&'static str>>,
+}
+
+struct Entry<'a> {
+    key: &'a str,
+    key_offset: usize,
+    value: &'a Spanned<DeValue<'a>>,
+    taken: Cell<bool>,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn new(
-        findings: &'a Findings,
+        findings: &'a Findings<'a>,
         table: &'a DeTable<'a>,
         offset: usize,
-        label: impl Into<Rc<str>>,
+        label: Label<'a>,
     ) -> Self {
-        let (label, prefix) = (label.into(), Rc::default());
-        Self { findings, table, offset, label, prefix, known: RefCell::default() }
+        let entry = |(key, value): (&'a Spanned<Cow<'a, str>>, &'a Spanned<DeValue<'a>>)| Entry {
+            key: key.get_ref(),
+            key_offset: key.span().start,
+            value,
+            taken: Cell::new(false),
+        };
+        Self {
+            findings,
+            entries: table.iter().map(entry).collect(),
+            offset,
+            label,
+            prefix: None,
+            // A client's table has the most keys.
+            known: RefCell::new(Vec::with_capacity(20)),
+        }
     }
 
     /// The value of a key, which is known from now on.
     pub(super) fn take(&self, key: &'static str) -> Option<Node<'a>> {
         self.known.borrow_mut().push(key);
-        let (_, value) = self.table.get_key_value(key)?;
-        Some(Node {
-            findings: self.findings,
-            value: value.get_ref(),
-            offset: value.span().start,
-            place: self.place(key),
-        })
+        let entry = self.entries.iter().find(|entry| entry.key == key)?;
+        entry.taken.set(true);
+        Some(self.node(entry))
     }
 
     /// Every key with its value, for tables whose keys are the user's: the key, where it is, and its value.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, usize, Node<'a>)> {
-        self.table.iter().map(|(key, value)| {
-            let node = Node {
-                findings: self.findings,
-                value: value.get_ref(),
-                offset: value.span().start,
-                place: self.place(key.get_ref()),
-            };
-            (&**key.get_ref(), key.span().start, node)
-        })
+        self.entries.iter().map(|entry| (entry.key, entry.key_offset, self.node(entry)))
+    }
+
+    fn node(&self, entry: &Entry<'a>) -> Node<'a> {
+        Node {
+            findings: self.findings,
+            value: entry.value.get_ref(),
+            offset: entry.value.span().start,
+            place: self.place(entry.key),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.entries.is_empty()
     }
 
     pub(super) fn fault(&self, rule: impl Into<String>) {
-        self.findings.fault(self.offset, self.label.trim_end_matches(": "), rule);
+        self.findings.fault(self.offset, &self.label.to_string(), rule);
     }
 
     /// A fault about a key that is not there.
@@ -150,19 +209,17 @@ impl<'a> Section<'a> {
     /// Reports the keys that nobody asked for.
     pub(super) fn finish(self) {
         let known = self.known.borrow();
-        for key in self.table.keys() {
-            let name = &**key.get_ref();
-            if known.contains(&name) {
-                continue;
-            }
-            let what = if self.label.is_empty() { "section" } else { "key" };
+        for Entry { key: name, key_offset, .. } in self.entries.iter().filter(|it| !it.taken.get())
+        {
+            let prefix = self.prefix.as_deref().unwrap_or_default();
+            let what = if matches!(self.label, Label::Document) { "section" } else { "key" };
             let hint = match suggestion(name, known.iter().copied()) {
-                Some(known) => format!("; did you mean `{}{known}`?", self.prefix),
+                Some(known) => format!("; did you mean `{prefix}{known}`?"),
                 None => String::new(),
             };
             let name = name.escape_debug();
-            let rule = format!("unknown {what} `{}{name}`{hint}", self.prefix);
-            self.findings.fault(key.span().start, &self.label, rule);
+            let rule = format!("unknown {what} `{prefix}{name}`{hint}");
+            self.findings.fault(*key_offset, &self.label.to_string(), rule);
         }
     }
 
@@ -182,15 +239,15 @@ impl<'a> Section<'a> {
     }
 
     fn place(&self, key: &'a str) -> Place<'a> {
-        Place { label: Rc::clone(&self.label), prefix: Rc::clone(&self.prefix), key }
+        Place { label: self.label, prefix: self.prefix.clone(), key }
     }
 }
 
 /// The section and key of a value, put into words only where something is found.
 #[derive(Clone)]
 pub(super) struct Place<'a> {
-    label: Rc<str>,
-    prefix: Rc<str>,
+    label: Label<'a>,
+    prefix: Option<Rc<str>>,
     key: &'a str,
 }
 
@@ -198,6 +255,7 @@ impl Place<'_> {
     /// The key, with what leads to it from the section.
     fn key(&self) -> String {
         let Self { prefix, key, .. } = self;
+        let prefix = prefix.as_deref().unwrap_or_default();
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         match !key.is_empty() && key.bytes().all(plain) {
             true => format!("{prefix}{key}"),
@@ -206,9 +264,9 @@ impl Place<'_> {
     }
 }
 
-impl std::fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let separator = if self.label.is_empty() { "" } else { ": " };
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if matches!(self.label, Label::Document) { "" } else { ": " };
         write!(f, "{}{separator}{}", self.label, self.key())
     }
 }
@@ -216,7 +274,7 @@ impl std::fmt::Display for Place<'_> {
 /// A value of the document.
 #[derive(Clone)]
 pub(super) struct Node<'a> {
-    pub(super) findings: &'a Findings,
+    pub(super) findings: &'a Findings<'a>,
     pub(super) value: &'a DeValue<'a>,
     pub(super) offset: usize,
     pub(super) place: Place<'a>,
@@ -299,7 +357,7 @@ impl<'a> Node<'a> {
             self.expected("an array");
             return None;
         };
-        let node = |member: &'a toml::Spanned<DeValue<'a>>| Self {
+        let node = |member: &'a Spanned<DeValue<'a>>| Self {
             findings: self.findings,
             value: member.get_ref(),
             offset: member.span().start,
@@ -346,9 +404,9 @@ impl<'a> Node<'a> {
             self.expected("a table");
             return None;
         };
-        let prefix = format!("{}.", self.place.key()).into();
-        let label = Rc::clone(&self.place.label);
-        Some(Section { prefix, ..Section::new(self.findings, table, self.offset, label) })
+        let prefix = Some(format!("{}.", self.place.key()).into());
+        let section = Section::new(self.findings, table, self.offset, self.place.label);
+        Some(Section { prefix, ..section })
     }
 
     fn duration(&self) -> Option<Duration> {
