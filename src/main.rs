@@ -64,7 +64,8 @@ async fn command(arguments: Vec<std::ffi::OsString>) -> Exit {
         errors: &mut stderr(),
         colour: stdout().is_terminal() && ProcessEnvironment.variable("NO_COLOR").is_none(),
     };
-    cli::run(arguments, &mut terminal).await
+    // Boxed, here and below: a large future is copied, page by page, into every frame that it passes through.
+    Box::pin(cli::run(arguments, &mut terminal)).await
 }
 
 async fn serve() -> Exit {
@@ -74,7 +75,7 @@ async fn serve() -> Exit {
         fetcher: Fetcher::new(&ProcessEnvironment, Clock::new(now)),
         now: now(),
     };
-    let authorizer = match loader.load(None).await {
+    let authorizer = match Box::pin(loader.load(None)).await {
         Ok((authorizer, notices)) => {
             notices.iter().for_each(|notice| warn!("{notice}"));
             authorizer
@@ -101,7 +102,7 @@ async fn serve() -> Exit {
         };
         authorizer.authorize(&payload, now(), see).await
     });
-    match served.await {
+    match Box::pin(served).await {
         Ok(()) => Exit::Allow,
         Err(error) => {
             error!("the Runtime API can't be reached: {error}");

@@ -291,7 +291,8 @@ impl Fetcher {
             }
             _ => {
                 let deadline = ask.budget.deadline(ask.timeout);
-                within(deadline, self.fetch_remote(ask, deadline, receiver)).await
+                // Boxed here and below: exchanges are rare, and would make each future that may wait for one large.
+                Box::pin(within(deadline, self.fetch_remote(ask, deadline, receiver))).await
             }
         };
         outcome.map_err(|fault| FetchError::new(ask.target, fault))
@@ -314,7 +315,9 @@ impl Fetcher {
             answer.receive(post.limit, &mut bytes).await?;
             Ok(bytes)
         };
-        within(deadline, exchange).await.map_err(|fault| FetchError::new(post.endpoint, fault))
+        Box::pin(within(deadline, exchange))
+            .await
+            .map_err(|fault| FetchError::new(post.endpoint, fault))
     }
 
     async fn fetch_remote(

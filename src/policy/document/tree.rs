@@ -22,37 +22,41 @@ use crate::policy::fault::{Finding, Position};
 /// The document, and what has been found in it so far.
 pub(super) struct Findings<'a> {
     document: Arc<str>,
-    /// Where its lines begin.
-    lines: Vec<usize>,
     text: &'a str,
+    /// The last offset whose line was asked for, and its line.
+    reached: Cell<(usize, usize)>,
     faults: RefCell<Vec<Finding>>,
     warnings: RefCell<Vec<Finding>>,
 }
 
 impl<'a> Findings<'a> {
     pub(super) fn new(document: &str, text: &'a str) -> Self {
-        let mut lines = Vec::with_capacity(text.len() / 16);
-        lines.push(0);
-        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        lines.extend(ends.map(|(index, _)| index + 1));
         Self {
             document: document.into(),
-            lines,
             text,
+            reached: Cell::new((0, 1)),
             faults: RefCell::default(),
             warnings: RefCell::default(),
         }
     }
 
+    /// The number of the line that holds an offset, from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
-        self.lines.partition_point(|start| *start <= offset).max(1)
+        // Mostly the offsets rise, and the lines are counted on from the last.
+        let (from, line) = match self.reached.get() {
+            (from, line) if from <= offset => (from, line),
+            _ => (0, 1),
+        };
+        let passed = self.text.as_bytes().get(from..offset).unwrap_or_default();
+        let line = line + passed.iter().filter(|byte| **byte == b'\n').count();
+        self.reached.set((offset, line));
+        line
     }
 
     pub(super) fn position(&self, offset: usize) -> Position {
-        let line = self.line(offset);
-        let start = self.lines.get(line - 1).copied().unwrap_or_default();
-        let before = self.text.get(start..offset).unwrap_or_default();
-        Position { line, column: before.chars().count() + 1 }
+        let before = self.text.get(..offset).unwrap_or_default();
+        let in_line = before.rsplit('\n').next().unwrap_or_default();
+        Position { line: self.line(offset), column: in_line.chars().count() + 1 }
     }
 
     pub(super) fn fault(&self, offset: usize, path: &str, rule: impl Into<String>) {
