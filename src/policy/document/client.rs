@@ -472,17 +472,19 @@ fn networks(node: &Node<'_>) -> Option<Vec<Network>> {
 }
 
 fn read_routes(section: &Section<'_>) -> Option<Routes> {
-    let Some(allow_node) = section.take("allow") else {
-        section.take("deny");
+    let (allow_node, deny_node) = (section.take("allow"), section.take("deny"));
+    if allow_node.is_none() {
         section.missing("allow", "write what the client may call, or \"*\" for all");
-        return None;
+    }
+    // Either list is read whatever is wrong with the other: all faults are told at once.
+    let allow_nodes = allow_node.as_ref().and_then(Node::members_or_self);
+    let deny_nodes = match &deny_node {
+        Some(node) => node.members_or_self(),
+        None => Some(Vec::new()),
     };
-    let allow = routes(&allow_node.members_or_self()?);
-    let deny_nodes = match section.take("deny") {
-        Some(node) => node.members_or_self()?,
-        None => Vec::new(),
-    };
-    let deny = routes(&deny_nodes);
+    let allow = allow_nodes.as_deref().and_then(routes);
+    let deny = deny_nodes.as_deref().and_then(routes);
+    let (allow_node, deny_nodes) = (allow_node?, deny_nodes?);
     match Routes::new(allow?, deny?) {
         Ok(routes) => {
             for (denied, node) in routes.deny().iter().zip(&deny_nodes) {
