@@ -317,7 +317,8 @@ impl RevocationChecker {
     ) -> Status {
         let asked = Asked::about(subject, issuer);
         if self.answers.borrow().is_due(&asked, self.settings.schedule.refresh, call.now) {
-            let answered = self.ask_responders(subject, issuer, call).await;
+            let newest = self.answers.borrow().newest(&asked);
+            let answered = self.ask_responders(subject, issuer, newest, call).await;
             let refresh = self.settings.schedule.refresh;
             self.answers.borrow_mut().add(asked.clone(), answered, refresh, call.now);
         }
@@ -329,12 +330,14 @@ impl RevocationChecker {
         &self,
         subject: &Certificate,
         issuer: &Certificate,
+        newest: Option<ocsp::Edition>,
         call: Call<'_>,
     ) -> Answered {
         let mut failures = Vec::new();
         for endpoint in self.responders(subject, &mut failures) {
             let source = endpoint.to_string();
-            match self.ask_responder(&endpoint, subject, issuer, call).await {
+            let question = ocsp::Question::new(subject, issuer);
+            match self.ask_responder(&endpoint, question, newest, call).await {
                 Ok(answer) => return Answered::now(call.now, source, Ok(answer)),
                 Err(why) => failures.push(format!("{source}: {why}")),
             }
@@ -372,11 +375,10 @@ impl RevocationChecker {
     async fn ask_responder(
         &self,
         endpoint: &Endpoint,
-        subject: &Certificate,
-        issuer: &Certificate,
+        question: ocsp::Question<'_>,
+        newest: Option<ocsp::Edition>,
         call: Call<'_>,
     ) -> Result<ocsp::Answer, String> {
-        let question = ocsp::Question::new(subject, issuer);
         let timeout = self.settings.schedule.timeout;
         let limit = ocsp::MAX_ANSWER_BYTES;
         let short = endpoint
@@ -393,7 +395,7 @@ impl RevocationChecker {
             };
             match call.fetcher.fetch(ask).await {
                 Ok(Fetched::New { bytes, .. }) => {
-                    if let Ok(answer) = self.read_answer(&bytes, question, call.now) {
+                    if let Ok(answer) = self.read_answer(&bytes, question, newest, call.now) {
                         return Ok(answer);
                     }
                 }
@@ -413,17 +415,21 @@ impl RevocationChecker {
             budget: call.budget,
         };
         let response = call.fetcher.post(post).await.map_err(|error| error.to_string())?;
-        self.read_answer(&response, question, call.now)
+        self.read_answer(&response, question, newest, call.now)
     }
 
     fn read_answer(
         &self,
         response: &[u8],
         question: ocsp::Question<'_>,
+        newest: Option<ocsp::Edition>,
         now: Timestamp,
     ) -> Result<ocsp::Answer, String> {
         let answer = ocsp::Answer::verify(response, question, self.settings.strength)
             .map_err(|obstacle| obstacle.to_string())?;
+        if newest.is_some_and(|newest| answer.edition() < newest) {
+            return Err("the answer is older than one that came before (thisUpdate)".to_owned());
+        }
         match answer.verdict(self.settings.clock_skew, now) {
             ocsp::Verdict::Unknown(obstacle, _) => Err(obstacle.to_string()),
             ocsp::Verdict::NotRevoked(_) | ocsp::Verdict::Revoked { .. } => Ok(answer),

@@ -1,6 +1,8 @@
 //! What responders have answered, by the certificate that they were asked about, and when they are asked again.
 //!
-//! An answer is kept while it is in date, whoever fails to renew it.
+//! An answer is kept while it is in date, whoever fails to renew it. How new the newest one was is kept even longer, so
+//! that nobody who can answer in a responder's place, or keep its answers from coming, gets an older one to count. What
+//! is forgotten, with the process or where there are too many certificates, protects nobody any more.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -37,6 +39,8 @@ pub(super) struct Answered {
     asked_at: Timestamp,
     source: String,
     outcome: Result<ocsp::Answer, Vec<String>>,
+    /// The newest answer that there was, this one or one before it.
+    newest: Option<ocsp::Edition>,
 }
 
 impl Asked {
@@ -54,6 +58,11 @@ impl Answers {
         self.0.get(asked).is_none_or(|known| known.is_due(now, refresh))
     }
 
+    /// The newest answer that there was about a certificate: older ones do not count.
+    pub(super) fn newest(&self, asked: &Asked) -> Option<ocsp::Edition> {
+        self.0.get(asked)?.newest
+    }
+
     /// Takes in what came of asking about a certificate.
     pub(super) fn add(
         &mut self,
@@ -62,18 +71,21 @@ impl Answers {
         refresh: Duration,
         now: Timestamp,
     ) {
+        match self.0.get_mut(&asked) {
+            Some(known) => known.renew(answered, now),
+            None => {
+                self.make_room(refresh, now);
+                self.0.insert(asked, answered);
+            }
+        }
+    }
+
+    fn make_room(&mut self, refresh: Duration, now: Timestamp) {
         if self.0.len() >= MAX_ANSWERS {
             self.0.retain(|_, known| !known.is_due(now, refresh));
         }
         if self.0.len() >= MAX_ANSWERS {
             self.0.clear();
-        }
-        match self.0.get_mut(&asked) {
-            // An answer serves on while it is in date, whoever fails to renew it.
-            Some(known) if answered.outcome.is_err() && known.serves(now) => {
-                known.asked_at = now;
-            }
-            _ => _ = self.0.insert(asked, answered),
         }
     }
 
@@ -92,7 +104,19 @@ impl Answered {
         source: String,
         outcome: Result<ocsp::Answer, Vec<String>>,
     ) -> Self {
-        Self { at: now, asked_at: now, source, outcome }
+        let newest = outcome.as_ref().ok().map(ocsp::Answer::edition);
+        Self { at: now, asked_at: now, source, outcome, newest }
+    }
+
+    /// Takes in what came of asking again.
+    fn renew(&mut self, answered: Self, now: Timestamp) {
+        // An answer serves on while it is in date, whoever fails to renew it.
+        if answered.outcome.is_err() && self.serves(now) {
+            self.asked_at = now;
+        } else {
+            let newest = self.newest.max(answered.newest);
+            *self = Self { newest, ..answered };
+        }
     }
 
     /// Whether it is time to ask again: after `nextUpdate`, or, where the responder promises none, after `refresh`.
