@@ -348,7 +348,7 @@ pub fn identify<'a>(
     };
     let client = policy.client_for(&subject).ok_or(Denial::new(Reason::NoClientMatched))?;
     if certificate.is_ca() && !client.pins_certificate() {
-        return Err(Denial::new(Reason::CertificateIsCa).with("client", &client.id));
+        return Err(Denial::new(Reason::CertificateIsCa).with("matched_client", &client.id));
     }
     Ok(Identified { certificate, path, client, token_context: context })
 }

@@ -197,7 +197,7 @@ fn an_authority_gets_in_only_as_the_client_that_pins_it() {
         let found = before.identify(&usable);
         if by_key {
             assert!(found.is_ok());
-            let client = [("client", "anybody")];
+            let client = [("matched_client", "anybody")];
             assert_denied(after.identify(&usable), Reason::CertificateIsCa, &client);
         } else {
             assert_denied(found, Reason::CertificateIsCa, &[]);

@@ -448,6 +448,9 @@ async fn certificates_send_nobody_to_hosts_that_are_not_allowed_or_not_public() 
         let Ok((authorizer, _)) = world.load(&lines).await else { continue };
         let line = ask(&authorizer, &client, now()).await;
         assert_denied(&line, "revocation-unknown");
+        for place in [point.as_str(), "http://169.254.169.254/", "ldap://pki/c"] {
+            assert_tells(&line, "crl_failure", place);
+        }
     }
     assert_eq!(peer.connections(), 0);
 }
