@@ -119,9 +119,3 @@ where
         tracing::error!(place, "panic");
     }));
 }
-
-/// Whether a decision is logged under `[log] decisions`.
-#[must_use]
-pub fn is_logged(decision: &Decision<'_>, only_denied: bool) -> bool {
-    !(only_denied && decision.is_allow())
-}
