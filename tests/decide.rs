@@ -82,6 +82,7 @@ impl Setting {
         let accepted = self.accept(certificate)?;
         let trusted = trust(accepted, None, &self.rules, &DenyList::None, at(NOW))?;
         identify(trusted, &self.policy, None, &self.rules)
+            .map_err(|decision| decision.denial().unwrap().clone())
     }
 
     fn decide<'a>(&'a self, certificate: &'a Parsed, status: Option<Status>) -> Decision<'a> {

@@ -102,8 +102,8 @@ fn decide<'a>(
     let policy = &configuration.policy;
     let mut decision = accept(certificate, &rules.certificate, policy, deny_list, now)
         .and_then(|accepted| trust(accepted, None, &rules, deny_list, now))
-        .and_then(|trusted| identify(trusted, policy, None, &rules))
         .map_err(|denial| Decision::denied(Some(certificate), denial))
+        .and_then(|trusted| identify(trusted, policy, None, &rules))
         .and_then(|identified| prove_current(identified, status, Evidence::default(), &rules))
         .map_or_else(|decision| decision, |current| authorize(current, &request.arn));
     let rules = AnswerRules {

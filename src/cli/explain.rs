@@ -14,7 +14,7 @@ use crate::{
         presented::{Leaf, Presented},
     },
     hex,
-    policy::{Client, Comparison, Subject, configuration::ExtendedKeyUsage},
+    policy::{Comparison, Subject, configuration::ExtendedKeyUsage},
     timestamp::Timestamp,
 };
 
@@ -271,27 +271,17 @@ impl Story<'_> {
     }
 
     fn tell_client(&self, report: &mut Report) {
-        let Some(certificate) = self.decision.certificate() else { return };
-        let subject = Subject { certificate, issuer_public_key: None, claims: None };
-        match self.decision.client() {
-            Some(client) => {
-                report.line("");
-                report.field("client", &format!("{} (line {})", client.id, client.line));
-                for pattern in client.routes.allow() {
-                    report.field("  allow", &pattern.to_string());
-                }
-                for pattern in client.routes.deny() {
-                    report.field("  deny", &pattern.to_string());
-                }
+        if let Some(client) = self.decision.client() {
+            report.line("");
+            report.field("client", &format!("{} (line {})", client.id, client.line));
+            for pattern in client.routes.allow() {
+                report.field("  allow", &pattern.to_string());
             }
-            None if self
-                .decision
-                .denial()
-                .is_some_and(|it| it.reason == Reason::NoClientMatched) =>
-            {
-                self.tell_nearest(report, &subject);
+            for pattern in client.routes.deny() {
+                report.field("  deny", &pattern.to_string());
             }
-            None => {}
+        } else if let Some(subject) = self.decision.compared() {
+            self.tell_nearest(report, &subject);
         }
     }
 
@@ -312,7 +302,7 @@ impl Story<'_> {
                 comparisons.len()
             ),
         );
-        tell_comparisons(report, client, &comparisons);
+        tell_comparisons(report, &comparisons);
     }
 }
 
@@ -324,7 +314,7 @@ fn tell_certificate(report: &mut Report, certificate: &Certificate) {
     report.field("key sha256", &hex::lower(certificate.public_key_fingerprint()));
 }
 
-fn tell_comparisons(report: &mut Report, _client: &Client, comparisons: &[Comparison]) {
+fn tell_comparisons(report: &mut Report, comparisons: &[Comparison]) {
     for comparison in comparisons {
         let mark = if comparison.holds { Mark::Passed } else { Mark::Failed };
         report.check(mark, &comparison.condition, &format!("wanted {}", comparison.expected));
