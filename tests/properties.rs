@@ -110,6 +110,7 @@ fn decide<'a>(
         http_api: HttpApiAnswer::Iam,
         unauthenticated: Unauthenticated::Deny,
         include: Forward::ALL.to_vec(),
+        client_context_keys: policy.context_keys(),
     };
     let Ok(Answer::Json(json)) = answer(&mut decision, &request, None, &rules) else {
         panic!("no answer")
