@@ -406,7 +406,7 @@ impl CanonicalName {
 pub struct NameSyntaxError {
     /// The rule, as a clause.
     pub rule: String,
-    /// Offset into the text, in bytes.
+    /// Offset into the text, in characters.
     pub offset: usize,
 }
 
@@ -425,8 +425,15 @@ impl std::error::Error for NameSyntaxError {}
 /// Text that is not of that form, an empty name, a value with a control character, a `#` value that is no
 /// string, or a type that is neither.
 pub fn parse_rfc4514(text: &str) -> Result<CanonicalName, NameSyntaxError> {
-    let mut parser = TextParser { text, at: 0 };
-    let mut members = Members::for_text(text.len());
+    parse_name(TextParser { text, at: 0 }).map_err(|error| {
+        let before = text.get(..error.offset).unwrap_or(text);
+        NameSyntaxError { offset: before.chars().count(), ..error }
+    })
+}
+
+/// An error's offset is in bytes here.
+fn parse_name(mut parser: TextParser<'_>) -> Result<CanonicalName, NameSyntaxError> {
+    let mut members = Members::for_text(parser.text.len());
     let mut rdn = usize::MAX;
     loop {
         parser.attribute(rdn, &mut members)?;
