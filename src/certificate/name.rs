@@ -350,19 +350,10 @@ impl Members {
     }
 
     fn push_dotted(&mut self, rdn: usize, dotted: &str, value: &str) {
-        self.push_with(rdn, dotted, |text| push_escaped(text, value, Charset::Utf8));
-    }
-
-    /// As [`Members::push_dotted`], of a value that is plain.
-    fn push_plain(&mut self, rdn: usize, dotted: &str, value: &str) {
-        self.push_with(rdn, dotted, |text| text.push_str(value));
-    }
-
-    fn push_with(&mut self, rdn: usize, dotted: &str, push_value: impl FnOnce(&mut String)) {
         let start = self.text.len();
         self.text.push_str(dotted);
         self.text.push('=');
-        push_value(&mut self.text);
+        push_escaped(&mut self.text, value, Charset::Utf8);
         self.ranges.push((rdn, start..self.text.len()));
     }
 
@@ -496,7 +487,7 @@ impl<'a> TextParser<'a> {
         };
         let value_start = self.at;
         if let Some(value) = self.plain_value() {
-            members.push_plain(rdn, &dotted, value);
+            members.push_dotted(rdn, &dotted, value);
             return Ok(());
         }
         let value = if self.peek() == Some('#') { self.hex_value()? } else { self.string_value()? };
