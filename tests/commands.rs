@@ -323,6 +323,24 @@ fn a_condition_that_holds_of_the_path_or_token_is_told_as_holding_where_another_
 }
 
 #[test]
+fn an_events_path_gives_the_terminal_no_orders() {
+    let event = fs::read_to_string(events().join("rest-allow.json")).unwrap();
+    let mut event: Value = serde_json::from_str(&event).unwrap();
+    let arn = event["methodArn"].as_str().unwrap().to_owned();
+    for (path, shown) in [("\u{1b}[2J\u{9b}\r\n", r"\u{1b}[2J\u{9b}\r\n"), ("it's/é\\", "it's/é\\")]
+    {
+        event["methodArn"] = format!("{arn}{path}").into();
+        let arguments = ["explain", "--event", "-", "--config", DEFAULT];
+        let told = run_with(&arguments, event.to_string().as_bytes());
+        assert_eq!(told.exit, 0, "{}{}", told.output, told.errors);
+        let route = format!("GET {}{shown}", arn.split_once("/GET").unwrap().1);
+        assert_eq!(told.verdict(), format!("Allow: {route}"));
+        assert!(told.says(&format!("passed route {route}")), "{}", told.output);
+        assert!(!told.output.contains(|it: char| it.is_control() && it != '\n'));
+    }
+}
+
+#[test]
 fn what_is_no_certificate_is_explained_as_malformed() {
     for input in
         [&b"nothing"[..], b"", b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"]

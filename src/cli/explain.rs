@@ -365,7 +365,7 @@ impl Report {
     }
 
     fn field(&mut self, name: &str, value: &str) {
-        let _ = writeln!(self.text, "{name:<24}{value}");
+        let _ = writeln!(self.text, "{name:<24}{}", harmless(value));
     }
 
     fn check(&mut self, mark: Mark, name: &str, text: &str) {
@@ -376,19 +376,32 @@ impl Report {
             Mark::NotReached => ("not reached", "2"),
         };
         let word = self.paint(&format!("{word:<12}"), colour);
-        self.line(format!("  {word}{name:<22}{text}").trim_end());
+        self.line(format!("  {word}{name:<22}{}", harmless(text)).trim_end());
     }
 
     fn evidence(&mut self, key: &str, value: &str) {
-        let _ = writeln!(self.text, "{:36}{key} = {value}", "");
+        let _ = writeln!(self.text, "{:36}{key} = {}", "", harmless(value));
     }
 
     fn verdict(&mut self, allow: bool, text: &str) {
-        let text = self.paint(text, if allow { "1;32" } else { "1;31" });
+        let text = self.paint(&harmless(text), if allow { "1;32" } else { "1;31" });
         self.line(&text);
     }
 
     fn paint(&self, text: &str, code: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// Text without control characters: paths of events, and URLs of certificates, could give a terminal orders.
+fn harmless(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            harmless.extend(character.escape_default());
+        } else {
+            harmless.push(character);
+        }
+    }
+    harmless
 }
