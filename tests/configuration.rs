@@ -735,6 +735,13 @@ fn risky_settings_are_warned_of() {
     };
     assert!(about(&routes("* /orders/*", "* /orders/admin/*"), "deny"));
     assert!(about(&routes("*", "GET /admin"), "deny"));
+    let tells_of_methods = |allow: &str| {
+        let warnings = warnings(&routes(allow, "* /admin"));
+        assert_eq!(warnings.iter().filter(|it| it.contains("evade it")).count(), 1, "{allow}");
+        warnings.iter().any(|it| it.contains("PATCH, DELETE, OPTIONS is not denied at all"))
+    };
+    assert!(tells_of_methods("*"));
+    assert!(!tells_of_methods("* /*"));
     assert!(!about(&routes("GET /orders", "GET /orders/admin"), "deny"));
     assert!(!about(&routes("* /orders/*", "DELETE /invoices/*"), "deny"));
     let twice = format!("{}{}", client("any = true"), client("subject = { CN = \"a\" }"));

@@ -11,7 +11,7 @@ use crate::{
     policy::{
         client::{Client, Condition, Digests, UsagePlanKey},
         pattern::{Network, Pattern, PatternFault, ValueKind, Values},
-        route::{RoutePattern, Routes},
+        route::{METHODS, RoutePattern, Routes},
     },
 };
 
@@ -502,8 +502,13 @@ fn warn_of_evasion(routes: &Routes, denied: &RoutePattern, node: &Node<'_>) {
         allowed.is_greedy() && allowed.overlaps(denied) && !denied.covers(allowed)
     };
     if let Some(allowed) = routes.allow().iter().find(evadable) {
+        let methods = if allowed.admits_other_methods() && !denied.admits_other_methods() {
+            format!(", and a method that is none of {} is not denied at all", METHODS.join(", "))
+        } else {
+            String::new()
+        };
         node.warn(format!(
-            "`{denied}` denies exact text under the wider `{allowed}`: `//` or `%61` in a path evade it where the backend takes them for the same"
+            "`{denied}` denies exact text under the wider `{allowed}`: `//` or `%61` in a path evade it where the backend takes them for the same{methods}"
         ));
     }
 }
