@@ -48,6 +48,8 @@ pub struct AnswerRules {
     pub unauthenticated: Unauthenticated,
     /// The certificate's context keys to send.
     pub include: Vec<Forward>,
+    /// The context keys of all clients ([`Policy::context_keys`](crate::policy::Policy::context_keys)).
+    pub client_context_keys: Vec<String>,
 }
 
 /// A fault of our own: JSON that can't be written. It can't happen, and answers 500 if it does.
@@ -121,7 +123,7 @@ fn iam_allow<'a>(
     grant: &'a Grant<'_>,
     request: &Request<'_>,
     identity_token: Option<&'a str>,
-    rules: &AnswerRules,
+    rules: &'a AnswerRules,
 ) -> Iam<'a> {
     let stage = request.arn.stage();
     let routes = &grant.client().routes;
@@ -144,11 +146,12 @@ fn iam_allow<'a>(
     }
 }
 
-/// Everything that a backend is told about a client: the same keys on every Allow.
+/// Everything that a backend is told about a client: the same keys on every Allow, those of other clients too. Where
+/// a key is mapped to a header and absent, the header that the client sent itself could stay.
 fn grant_context<'a>(
     grant: &'a Grant<'_>,
     identity_token: Option<&'a str>,
-    rules: &AnswerRules,
+    rules: &'a AnswerRules,
 ) -> Context<'a> {
     let mut entries: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(16);
     for key in &rules.include {
@@ -156,7 +159,9 @@ fn grant_context<'a>(
         entries.push((Cow::Borrowed(key.key()), Cow::Owned(value)));
     }
     entries.push((Cow::Borrowed("clientId"), Cow::Borrowed(grant.client().id.as_str())));
-    for (key, value) in &grant.client().context {
+    for key in &rules.client_context_keys {
+        let own = grant.client().context.iter().find(|(own, _)| own == key);
+        let value = own.map_or("", |(_, value)| value);
         entries.push((Cow::Borrowed(key), Cow::Borrowed(value)));
     }
     for (key, value) in grant.token_context() {

@@ -189,7 +189,7 @@ impl Authorizer {
         let trusted =
             decide::trust(accepted, path, &self.rules, &deny_list, now).map_err(denied)?;
         let token = self.token(authorization, certificate, call).await.map_err(denied)?;
-        let identified = identify(trusted, policy, token, &self.rules).map_err(denied)?;
+        let identified = identify(trusted, policy, token, &self.rules)?;
         let status = match (&self.revocation, &self.trust, identified.path()) {
             (Some(checker), Some(trust), Some(path)) => {
                 let anchors = trust.current(call).await;

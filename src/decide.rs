@@ -71,14 +71,22 @@ enum Outcome<'a> {
         certificate: Option<&'a Certificate>,
         client: Option<&'a Client>,
         denial: Denial,
+        /// What no client's conditions were met by, beside the certificate.
+        compared: Option<Box<Compared>>,
     },
+}
+
+#[derive(Debug)]
+struct Compared {
+    path: Option<Arc<VerifiedPath>>,
+    claims: Option<Claims>,
 }
 
 impl<'a> Decision<'a> {
     /// A denial before a client was found; `certificate` where one could be read.
     #[must_use]
     pub fn denied(certificate: Option<&'a Certificate>, denial: Denial) -> Self {
-        Self { outcome: Outcome::Deny { certificate, client: None, denial } }
+        Self { outcome: Outcome::Deny { certificate, client: None, denial, compared: None } }
     }
 
     /// A denial of a client that was found.
@@ -89,6 +97,7 @@ impl<'a> Decision<'a> {
                 certificate: Some(identified.certificate),
                 client: Some(identified.client),
                 denial,
+                compared: None,
             },
         }
     }
@@ -149,8 +158,20 @@ impl<'a> Decision<'a> {
 
     /// Turns a grant into a denial, for what is found out while the answer is written.
     pub fn deny(&mut self, denial: Denial) {
-        self.outcome =
-            Outcome::Deny { certificate: self.certificate(), client: self.client(), denial };
+        let (certificate, client) = (self.certificate(), self.client());
+        self.outcome = Outcome::Deny { certificate, client, denial, compared: None };
+    }
+
+    /// What the conditions of clients were compared with, where none of them matched: for explanations.
+    #[must_use]
+    pub fn compared(&self) -> Option<Subject<'_>> {
+        match &self.outcome {
+            Outcome::Deny { certificate: Some(certificate), compared: Some(compared), .. } => {
+                let Compared { path, claims } = &**compared;
+                Some(subject(certificate, path.as_deref(), claims.as_ref()))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -329,28 +350,48 @@ impl Identified<'_> {
 ///
 /// # Errors
 /// `no-client-matched`; `certificate-is-ca` where the client that matches does not pin the authority's
-/// certificate; `token-missing` where tokens are configured and none was judged.
+/// certificate; `token-missing` where tokens are configured and none was judged. Where no client matched, the denial
+/// comes with what was compared.
 pub fn identify<'a>(
     trusted: Trusted<'a>,
     policy: &'a Policy,
     token: Option<Verified>,
     rules: &Rules,
-) -> Result<Identified<'a>, Denial> {
+) -> Result<Identified<'a>, Decision<'a>> {
     let Trusted { certificate, path } = trusted;
+    let denied = |denial| Err(Decision::denied(Some(certificate), denial));
     if rules.token_configured && token.is_none() {
-        return Err(Denial::new(Reason::TokenMissing));
+        return denied(Denial::new(Reason::TokenMissing));
     }
-    let (claims, context) = token.map(Verified::into_parts).unwrap_or_default();
-    let subject = Subject {
-        certificate,
-        issuer_public_key: path.as_deref().and_then(VerifiedPath::issuer_public_key),
-        claims: claims.as_ref().map(Claims::as_map),
+    let (claims, token_context) = token.map(Verified::into_parts).unwrap_or_default();
+    let subject = subject(certificate, path.as_deref(), claims.as_ref());
+    let Some(client) = policy.client_for(&subject) else {
+        return Err(Decision {
+            outcome: Outcome::Deny {
+                certificate: Some(certificate),
+                client: None,
+                denial: Denial::new(Reason::NoClientMatched),
+                compared: Some(Box::new(Compared { path, claims })),
+            },
+        });
     };
-    let client = policy.client_for(&subject).ok_or(Denial::new(Reason::NoClientMatched))?;
     if certificate.is_ca() && !client.pins_certificate() {
-        return Err(Denial::new(Reason::CertificateIsCa).with("client", &client.id));
+        return denied(Denial::new(Reason::CertificateIsCa).with("matched_client", &client.id));
     }
-    Ok(Identified { certificate, path, client, token_context: context })
+    Ok(Identified { certificate, path, client, token_context })
+}
+
+/// What the conditions of clients are compared with.
+fn subject<'a>(
+    certificate: &'a Certificate,
+    path: Option<&'a VerifiedPath>,
+    claims: Option<&'a Claims>,
+) -> Subject<'a> {
+    Subject {
+        certificate,
+        issuer_public_key: path.and_then(VerifiedPath::issuer_public_key),
+        claims: claims.map(Claims::as_map),
+    }
 }
 
 /// An identified client whose certificate is not revoked, as far as that has to be known.

@@ -95,7 +95,7 @@ impl Denial {
 pub struct Evidence(Vec<(&'static str, String)>);
 
 impl Evidence {
-    /// Adds a fact.
+    /// Adds a fact. Its key is none of the log line's own; of several facts of one key the line tells all.
     pub fn add(&mut self, key: &'static str, value: impl fmt::Display) {
         self.0.push((key, value.to_string()));
     }

@@ -9,6 +9,7 @@ use std::{collections::HashSet, sync::Arc};
 use crate::{
     certificate::Certificate,
     decision::{Denial, Reason},
+    hex,
 };
 
 /// What the configured deny list says.
@@ -63,11 +64,11 @@ impl DeniedDigests {
                 continue;
             }
             let fault = DenyListFault { line: index + 1 };
-            if let Some(hex) = entry.strip_prefix("spki-sha256:") {
-                digests.public_keys.insert(parse_digest(hex).ok_or(fault)?);
+            if let Some(digits) = entry.strip_prefix("spki-sha256:") {
+                digests.public_keys.insert(parse_digest(digits).ok_or(fault)?);
             } else {
-                let hex = entry.strip_prefix("sha256:").ok_or(fault.clone())?;
-                digests.certificates.insert(parse_digest(hex).ok_or(fault)?);
+                let digits = entry.strip_prefix("sha256:").ok_or(fault.clone())?;
+                digests.certificates.insert(parse_digest(digits).ok_or(fault)?);
             }
         }
         Ok(digests)
@@ -86,17 +87,8 @@ impl DeniedDigests {
     }
 }
 
-fn parse_digest(hex: &str) -> Option<[u8; 32]> {
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    if pairs.len() != 32 || !rest.is_empty() {
-        return None;
-    }
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    let mut digest = [0; 32];
-    for (octet, [high, low]) in digest.iter_mut().zip(pairs) {
-        *octet = u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?;
-    }
-    Some(digest)
+fn parse_digest(digits: &str) -> Option<[u8; 32]> {
+    hex::octets(digits)?.try_into().ok()
 }
 
 impl DenyList {

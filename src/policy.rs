@@ -42,6 +42,16 @@ impl Policy {
         &self.clients
     }
 
+    /// The keys of all clients' own context, sorted.
+    #[must_use]
+    pub fn context_keys(&self) -> Vec<String> {
+        let keys = self.clients.iter().flat_map(|client| &client.context).map(|(key, _)| key);
+        let mut keys: Vec<&String> = keys.collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.into_iter().cloned().collect()
+    }
+
     /// The first client all of whose conditions hold.
     #[must_use]
     pub fn client_for(&self, subject: &Subject<'_>) -> Option<&Client> {

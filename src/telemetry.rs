@@ -69,15 +69,23 @@ impl Serialize for DecisionLine<'_> {
         line.serialize_entry("aws_request_id", &self.invocation.aws_request_id)?;
         line.serialize_entry("trace_id", &self.invocation.trace_id)?;
         line.serialize_entry("duration_us", &u64::try_from(self.duration_us).unwrap_or(u64::MAX))?;
-        for evidence in self.decision.evidence() {
-            serialize_evidence(&mut line, evidence)?;
+        for (key, values) in by_key(self.decision.evidence()) {
+            line.serialize_entry(key, &values.join("; "))?;
         }
         line.end()
     }
 }
 
-fn serialize_evidence<M: SerializeMap>(line: &mut M, evidence: &Evidence) -> Result<(), M::Error> {
-    evidence.iter().try_for_each(|(key, value)| line.serialize_entry(key, value))
+/// Facts of one key together, such as each source's reason for giving nothing: a name occurs once in a line.
+fn by_key<'a>(evidence: impl Iterator<Item = &'a Evidence>) -> Vec<(&'static str, Vec<&'a str>)> {
+    let mut facts: Vec<(&'static str, Vec<&'a str>)> = Vec::new();
+    for (key, value) in evidence.flat_map(Evidence::iter) {
+        match facts.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, values)) => values.push(value),
+            None => facts.push((key, vec![value])),
+        }
+    }
+    facts
 }
 
 /// Sets up the log of everything but decisions: JSON lines to `writer`, at the level of
@@ -110,10 +118,4 @@ where
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "panic");
     }));
-}
-
-/// Whether a decision is logged under `[log] decisions`.
-#[must_use]
-pub fn is_logged(decision: &Decision<'_>, only_denied: bool) -> bool {
-    !(only_denied && decision.is_allow())
 }

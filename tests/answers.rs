@@ -234,6 +234,45 @@ fn keys_with_nothing_to_say_are_there_and_empty() {
 }
 
 #[test]
+fn the_keys_of_other_clients_are_there_and_empty() {
+    // From a key that is absent, a mapping may leave the header that the client sent itself.
+    let clients = r#"allow = ["GET /orders/*"]
+        context = { tier = 2, tenant = "acme" }
+        [[client]]
+        id = "billing"
+        subject = { CN = "billing", O = "Acme" }
+        allow = ["GET /orders/*"]
+        context = { ledger = "b", tenant = "" }
+        [[client]]
+        id = "nobody"
+        subject = { CN = "nobody" }
+        allow = ["*"]
+        context = { admin = true }
+    "#;
+    for (http_api, names) in [("iam", FORMS.as_slice()), ("simple", &["http-v2-allow.json"])] {
+        let sections = format!("[forward]\ninclude = []\n[response]\nhttp_api = \"{http_api}\"");
+        let mut function = start(&client(&sections, clients));
+        for name in names {
+            let orders = function.call(event(name).to_string()).answer();
+            let expected = json!({
+                "clientId": "orders", "admin": "", "ledger": "", "tenant": "acme", "tier": "2",
+            });
+            assert_eq!(orders["context"], expected, "{name}");
+            let other = name.replace("allow", "other-client");
+            let billing = function.call(event(&other).to_string()).answer();
+            let expected = json!({
+                "clientId": "billing", "admin": "", "ledger": "b", "tenant": "", "tier": "",
+            });
+            assert_eq!(billing["context"], expected, "{other}");
+        }
+    }
+    // Where no client has a context, there is nothing but the id.
+    let mut function = start(&client("[forward]\ninclude = []", ORDERS));
+    let answer = function.call(event(REST).to_string()).answer();
+    assert_eq!(answer["context"], json!({ "clientId": "orders" }));
+}
+
+#[test]
 fn simple_answers_are_for_format_2_alone() {
     let mut function = start(&client("[response]\nhttp_api = \"simple\"", ORDERS));
     let answer = function.call(event("http-v2-allow.json").to_string()).answer();

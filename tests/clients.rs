@@ -368,6 +368,30 @@ impl Numbers {
     }
 }
 
+/// A certificate with some of these names everywhere.
+fn certificate_of(names: &[&str], organized: bool, numbers: &mut Numbers) -> Certificate {
+    let mut pick = || numbers.pick(names);
+    let first = if organized { "O" } else { "CN" };
+    let subject = name(&[(first, pick()), ("CN", pick())]);
+    let issuer = name(&[("CN", pick())]);
+    let mut alternative = vec![
+        dns(format!("{}.EXAMPLE", pick()).as_bytes()),
+        uri(format!("urn:{}", pick()).as_bytes()),
+        email(format!("{}@{}", pick(), pick()).as_bytes()),
+    ];
+    let key = Key::ed25519(pick());
+    alternative.push(ip(&[10, 0, 0, u8::try_from(numbers.below(4)).unwrap()]));
+    let serial = u8::try_from(10 + numbers.below(4)).unwrap();
+    let certificate = pki::Certificate {
+        subject,
+        issuer: Some(issuer),
+        serial_number: unsigned(&[serial]),
+        extensions: Some(vec![subject_alt_name(&alternative)]),
+        ..pki::Certificate::leaf("orders", &key)
+    };
+    Certificate::parse(&certificate.signed_by(&acme("Acme Issuing CA"), &key)).unwrap()
+}
+
 #[test]
 fn the_index_finds_whom_asking_everybody_finds() {
     let names = ["a", "b", "c", "d"];
@@ -388,10 +412,15 @@ fn the_index_finds_whom_asking_everybody_finds() {
         "serial_number = \"X\"\nissuer.CN = \"Y\"",
         "token.sub = \"X\"\nany = true",
         "token.sub = [\"X\", \"Y\"]\nsubject.CN = \"Y\"",
+        "fingerprint = [\"sha256:FINGERPRINT\", \"sha256:ZEROS\"]",
+        "public_key = \"sha256:KEY\"",
+        "issuer_public_key = \"sha256:ZEROS\"",
     ];
     let mut numbers = Numbers(1);
     let mut found = 0;
     for round in 0..60 {
+        let certificates: Vec<Certificate> =
+            (0..20).map(|_| certificate_of(&names, round % 2 == 0, &mut numbers)).collect();
         let mut text = String::new();
         for position in 0..1 + numbers.below(30) {
             let (x, y) = (numbers.pick(&names), numbers.pick(&names));
@@ -406,36 +435,22 @@ fn the_index_finds_whom_asking_everybody_finds() {
             {
                 lines.push(second);
             }
-            let lines = lines.join("\n").replace('X', x).replace('Y', y);
+            let pinned = &certificates[numbers.below(certificates.len())];
+            let lines = lines
+                .join("\n")
+                .replace("FINGERPRINT", &hex(pinned.fingerprint()))
+                .replace("KEY", &hex(pinned.public_key_fingerprint()))
+                .replace("ZEROS", &"00".repeat(32))
+                .replace('X', x)
+                .replace('Y', y);
             text.push_str(&format!("[[client]]\nid = \"{position}\"\nallow = [\"*\"]\n{lines}\n"));
         }
         let policy = policy(&text);
-        for _ in 0..20 {
-            let mut pick = || numbers.pick(&names);
-            let subject = if round % 2 == 0 {
-                name(&[("O", pick()), ("CN", pick())])
-            } else {
-                name(&[("CN", pick()), ("CN", pick())])
-            };
-            let issuer = name(&[("CN", pick())]);
-            let alternative = [
-                dns(format!("{}.EXAMPLE", pick()).as_bytes()),
-                uri(format!("urn:{}", pick()).as_bytes()),
-                email(format!("{}@{}", pick(), pick()).as_bytes()),
-            ];
-            let sub = pick();
-            let claims = claims(json!({ "sub": [sub, "z"] }));
-            let address = u8::try_from(numbers.below(4)).unwrap();
-            let serial = u8::try_from(10 + numbers.below(4)).unwrap();
-            let certificate = certificate(|certificate| {
-                certificate.subject = subject;
-                certificate.issuer = Some(issuer);
-                certificate.serial_number = unsigned(&[serial]);
-                let names = [alternative.as_slice(), &[ip(&[10, 0, 0, address])]].concat();
-                certificate.extensions = Some(vec![subject_alt_name(&names)]);
-            });
-            let claims = (address > 1).then_some(&claims);
-            let subject = Subject { claims, ..only(&certificate) };
+        for certificate in &certificates {
+            let claims = claims(json!({ "sub": [numbers.pick(&names), "z"] }));
+            let claims = (numbers.below(2) == 0).then_some(&claims);
+            let issuer_public_key = (numbers.below(2) == 0).then_some(&[0; 32]);
+            let subject = Subject { certificate, issuer_public_key, claims };
             let asked = policy.clients().iter().find(|client| client.matches(&subject));
             let indexed = policy.client_for(&subject);
             assert_eq!(indexed.map(|client| &client.id), asked.map(|client| &client.id), "{text}");

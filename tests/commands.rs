@@ -285,6 +285,62 @@ fn a_condition_on_the_issuers_key_is_told_with_what_was_wanted() {
 }
 
 #[test]
+fn a_condition_that_holds_of_the_path_or_token_is_told_as_holding_where_another_does_not() {
+    let scratch = scratch("explain_compared");
+    let pki = |name: &str| events().join("pki").join(name).to_str().unwrap().to_owned();
+    let trust =
+        format!("[trust]\nanchors = [\"{}\", \"{}\"]\n", pki("root.pem"), pki("issuing.pem"));
+    let issuing = run(&["explain", "pki/issuing.pem", "--config", DEFAULT]);
+    let key = issuing.output.lines().find_map(|line| line.strip_prefix("key sha256 ")).unwrap();
+    let key = format!("sha256:{}", key.trim());
+    let client = |common_name: &str, condition: &str| {
+        format!(
+            "[[client]]\nid = \"a\"\nsubject = {{ CN = \"{common_name}\" }}\n{condition}\nallow = [\"*\"]\n"
+        )
+    };
+    for (common_name, exit) in [("orders", 0), ("billing", 1)] {
+        let document =
+            trust.clone() + &client(common_name, &format!("issuer_public_key = \"{key}\""));
+        let config = scratch.write("issuer.toml", document);
+        let told = run(&["explain", "pki/client.pem", "--config", &config]);
+        assert_eq!(told.exit, exit, "{}{}", told.output, told.errors);
+        let holds = told.says(&format!("passed issuer_public_key wanted `{key}`"));
+        assert_eq!(holds, exit == 1, "{}", told.output);
+        assert_eq!(told.says(&format!("found = {key}")), exit == 1, "{}", told.output);
+    }
+
+    let token = fs::read_to_string(events().join("token.toml")).unwrap();
+    let sections = token.split_once("[[client]]").unwrap().0.replace("pki/", &pki(""));
+    let condition = "token = { iss = \"https://login.acme.example/\" }";
+    for (common_name, exit) in [("orders", 0), ("billing", 1)] {
+        let document = format!("{sections}{}", client(common_name, condition));
+        let config = scratch.write("token.toml", document);
+        let told = run(&["explain", "--event", "rest-token.json", "--config", &config]);
+        assert_eq!(told.exit, exit, "{}{}", told.output, told.errors);
+        let holds = told.says("passed token.iss wanted `https://login.acme.example/`");
+        assert_eq!(holds, exit == 1, "{}", told.output);
+    }
+}
+
+#[test]
+fn an_events_path_gives_the_terminal_no_orders() {
+    let event = fs::read_to_string(events().join("rest-allow.json")).unwrap();
+    let mut event: Value = serde_json::from_str(&event).unwrap();
+    let arn = event["methodArn"].as_str().unwrap().to_owned();
+    for (path, shown) in [("\u{1b}[2J\u{9b}\r\n", r"\u{1b}[2J\u{9b}\r\n"), ("it's/é\\", "it's/é\\")]
+    {
+        event["methodArn"] = format!("{arn}{path}").into();
+        let arguments = ["explain", "--event", "-", "--config", DEFAULT];
+        let told = run_with(&arguments, event.to_string().as_bytes());
+        assert_eq!(told.exit, 0, "{}{}", told.output, told.errors);
+        let route = format!("GET {}{shown}", arn.split_once("/GET").unwrap().1);
+        assert_eq!(told.verdict(), format!("Allow: {route}"));
+        assert!(told.says(&format!("passed route {route}")), "{}", told.output);
+        assert!(!told.output.contains(|it: char| it.is_control() && it != '\n'));
+    }
+}
+
+#[test]
 fn what_is_no_certificate_is_explained_as_malformed() {
     for input in
         [&b"nothing"[..], b"", b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"]

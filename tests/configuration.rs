@@ -690,6 +690,33 @@ fn routes_are_written_out_and_bounded() {
 }
 
 #[test]
+fn routes_are_read_to_the_end_whatever_is_wrong_with_either_list() {
+    let client = |lines: &str| format!("[[client]]\nid = \"c\"\nany = true\n{lines}\n");
+    let wrong = "authorizer.toml:5:9: [[client]] `c`: deny: the method `get` is written in upper case: `GET`";
+    for (lines, fault) in [
+        (
+            "allow = 1\ndeny = [\"get /a\"]",
+            "authorizer.toml:4:9: [[client]] `c`: allow: expected an array, found an integer",
+        ),
+        (
+            "allow = [\"GET a\"]\ndeny = [\"get /a\"]",
+            "authorizer.toml:4:10: [[client]] `c`: allow: the path `a` does not begin with `/`; all paths are `/*`",
+        ),
+        (
+            "\ndeny = [\"get /a\"]",
+            "authorizer.toml:1:1: [[client]] `c`: allow: missing; write what the client may call, or \"*\" for all",
+        ),
+    ] {
+        assert_faults(&client(lines), &[fault, wrong]);
+    }
+    assert_faults(
+        &client("allow = [\"GET /a\"]\ndeny = 1"),
+        &["authorizer.toml:5:8: [[client]] `c`: deny: expected an array, found an integer"],
+    );
+    accepted(&client("allow = [\"GET /a\"]\ndeny = [\"GET /a\"]"));
+}
+
+#[test]
 fn risky_settings_are_warned_of() {
     let about = |text: &str, path: &str| {
         warnings(text).iter().any(|warning| warning.contains(&format!("[[client]] `c`: {path}: ")))
@@ -708,6 +735,13 @@ fn risky_settings_are_warned_of() {
     };
     assert!(about(&routes("* /orders/*", "* /orders/admin/*"), "deny"));
     assert!(about(&routes("*", "GET /admin"), "deny"));
+    let tells_of_methods = |allow: &str| {
+        let warnings = warnings(&routes(allow, "* /admin"));
+        assert_eq!(warnings.iter().filter(|it| it.contains("evade it")).count(), 1, "{allow}");
+        warnings.iter().any(|it| it.contains("PATCH, DELETE, OPTIONS is not denied at all"))
+    };
+    assert!(tells_of_methods("*"));
+    assert!(!tells_of_methods("* /*"));
     assert!(!about(&routes("GET /orders", "GET /orders/admin"), "deny"));
     assert!(!about(&routes("* /orders/*", "DELETE /invoices/*"), "deny"));
     let twice = format!("{}{}", client("any = true"), client("subject = { CN = \"a\" }"));

@@ -82,6 +82,7 @@ impl Setting {
         let accepted = self.accept(certificate)?;
         let trusted = trust(accepted, None, &self.rules, &DenyList::None, at(NOW))?;
         identify(trusted, &self.policy, None, &self.rules)
+            .map_err(|decision| decision.denial().unwrap().clone())
     }
 
     fn decide<'a>(&'a self, certificate: &'a Parsed, status: Option<Status>) -> Decision<'a> {
@@ -197,7 +198,7 @@ fn an_authority_gets_in_only_as_the_client_that_pins_it() {
         let found = before.identify(&usable);
         if by_key {
             assert!(found.is_ok());
-            let client = [("client", "anybody")];
+            let client = [("matched_client", "anybody")];
             assert_denied(after.identify(&usable), Reason::CertificateIsCa, &client);
         } else {
             assert_denied(found, Reason::CertificateIsCa, &[]);

@@ -205,6 +205,7 @@ fn what_is_no_rfc4514_name_says_why_and_where() {
         ("CN=", "a value is empty at character 4"),
         ("CN= a", "a value begins with a space that is not escaped at character 4"),
         ("CN=a ,O=b", "a value ends with a space that is not escaped at character 6"),
+        ("CN=é\u{10348};O=b", "`;` must be escaped as `\\;` at character 6"),
         ("CN=a;O=b", "`;` must be escaped as `\\;` at character 5"),
         ("CN=\"a\"", "`\"` must be escaped as `\\\"` at character 4"),
         (r"CN=a\x", "an escape is neither a special character nor two hex digits at character 6"),

@@ -102,14 +102,15 @@ fn decide<'a>(
     let policy = &configuration.policy;
     let mut decision = accept(certificate, &rules.certificate, policy, deny_list, now)
         .and_then(|accepted| trust(accepted, None, &rules, deny_list, now))
-        .and_then(|trusted| identify(trusted, policy, None, &rules))
         .map_err(|denial| Decision::denied(Some(certificate), denial))
+        .and_then(|trusted| identify(trusted, policy, None, &rules))
         .and_then(|identified| prove_current(identified, status, Evidence::default(), &rules))
         .map_or_else(|decision| decision, |current| authorize(current, &request.arn));
     let rules = AnswerRules {
         http_api: HttpApiAnswer::Iam,
         unauthenticated: Unauthenticated::Deny,
         include: Forward::ALL.to_vec(),
+        client_context_keys: policy.context_keys(),
     };
     let Ok(Answer::Json(json)) = answer(&mut decision, &request, None, &rules) else {
         panic!("no answer")
@@ -314,6 +315,42 @@ proptest! {
             name(&left_der).ascii() == name(&right_der).ascii(),
             left_der == right_der
         );
+    }
+}
+
+// Times.
+
+/// The days before a year, by the rule of the Gregorian calendar alone.
+fn days_before(year: i64) -> i64 {
+    (0..year).map(|year| if is_leap(year) { 366 } else { 365 }).sum()
+}
+
+fn is_leap(year: i64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    #[test]
+    fn an_instant_is_written_by_the_calendar_and_read_again(
+        year in 0_i64..10_000,
+        month in 1_usize..13,
+        day in 1_i64..32,
+        (hour, minute, second) in (0_i64..24, 0_i64..60, 0_i64..60),
+    ) {
+        let lengths = [31, 28 + i64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        let day = day.min(lengths[month - 1]);
+        let days = days_before(year) - days_before(1970)
+            + lengths[..month - 1].iter().sum::<i64>()
+            + day - 1;
+        let instant = at(((days * 24 + hour) * 60 + minute) * 60 + second);
+        let text = instant.to_string();
+        prop_assert_eq!(
+            &text,
+            &format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        );
+        prop_assert_eq!(Timestamp::parse_rfc3339(&text), Some(instant));
     }
 }
 

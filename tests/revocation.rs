@@ -277,6 +277,127 @@ async fn the_next_method_is_asked_only_where_the_one_before_does_not_know() {
     assert_allowed(&world.ask(&authorizer, now()).await);
 }
 
+impl World {
+    /// The answer of the issuing authority that the client is revoked, or is not: right from `this_update` to
+    /// `next_update`, and signed at `produced_at`.
+    fn answer(
+        &self,
+        is_revoked: bool,
+        this_update: i64,
+        produced_at: i64,
+        next_update: Option<i64>,
+    ) -> Vec<u8> {
+        let single = match is_revoked {
+            true => SingleResponse::revoked(&self.issuing, SERIAL, NOW - DAY, Some(6)),
+            false => SingleResponse::good(&self.issuing, SERIAL),
+        };
+        let single = SingleResponse {
+            this_update: generalized_time(this_update),
+            next_update: next_update.map(generalized_time),
+            ..single
+        };
+        let produced_at = generalized_time(produced_at);
+        ok(&self.issuing.answer(OcspResponse { produced_at, ..OcspResponse::of(vec![single]) }))
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_older_than_the_one_before_is_not_taken() {
+    let world = World::new("revocation_ocsp_rollback");
+    let first = NOW - HOUR;
+    for (this_update, produced_at, taken) in [
+        (first - 1, first, false),
+        (first - 1, first + 1, false),
+        (first, first - 1, false),
+        (first, first, true),
+        (first, first + 1, true),
+        (first + 1, first + 1, true),
+    ] {
+        // Either may be the one that is older, and still be in date.
+        for revoked_before in [true, false] {
+            let responder = Peer::answering(world.answer(revoked_before, first, first, None)).await;
+            let lines = format!(
+                "check = [\"ocsp\"]\nocsp_responder = \"{}\"\nrefresh = \"5m\"",
+                responder.url("/")
+            );
+            let authorizer = world.authorizer(&lines).await;
+            let tells = |line: &Value, is_revoked: bool| match is_revoked {
+                true => assert_denied(line, "revoked"),
+                false => assert_allowed(line),
+            };
+            tells(&world.ask(&authorizer, now()).await, revoked_before);
+            let asked = responder.connections();
+            responder.serve(world.answer(!revoked_before, this_update, produced_at, None));
+            let line = world.ask(&authorizer, now().plus(300)).await;
+            assert!(responder.connections() > asked, "nobody asked again");
+            tells(&line, revoked_before != taken);
+            let case = format!("{this_update} {produced_at}: {line}");
+            assert_eq!(line["decision"] == "Allow", revoked_before == taken, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_older_answer_is_not_taken_when_the_newer_one_has_expired_either() {
+    let world = World::new("revocation_ocsp_rollback_late");
+    let revoked = || world.answer(true, NOW - 60, NOW - 60, Some(NOW + 60));
+    let responder = Peer::answering(revoked()).await;
+    let lines = format!("check = [\"ocsp\"]\nocsp_responder = \"{}\"", responder.url("/"));
+    let authorizer = world.authorizer(&lines).await;
+    assert_denied(&world.ask(&authorizer, now().plus(60)).await, "revoked");
+
+    responder.serve(world.answer(false, NOW - HOUR, NOW - HOUR, Some(NOW + DAY)));
+    for later in [61, 71, 500] {
+        let line = world.ask(&authorizer, now().plus(later)).await;
+        assert_denied(&line, "revocation-unknown");
+        assert_tells(&line, "ocsp", "older than one that came before");
+    }
+    // Nor after the responder was away for a while.
+    responder.serve(status("503 Away"));
+    assert_denied(&world.ask(&authorizer, now().plus(600)).await, "revocation-unknown");
+    responder.serve(world.answer(false, NOW - HOUR, NOW - HOUR, Some(NOW + DAY)));
+    assert_denied(&world.ask(&authorizer, now().plus(700)).await, "revocation-unknown");
+
+    // Whoever was told nothing before has nothing to go by; and a newer answer is taken.
+    assert_allowed(&world.ask(&world.authorizer(&lines).await, now().plus(700)).await);
+    responder.serve(world.answer(false, NOW - 59, NOW - 59, Some(NOW + DAY)));
+    assert_allowed(&world.ask(&authorizer, now().plus(800)).await);
+}
+
+#[tokio::test]
+async fn an_answer_serves_on_while_it_is_in_date_however_many_there_are() {
+    let world = World::new("revocation_many_answers");
+    // As many as are kept, all of them in one answer without a `nextUpdate`.
+    let serials: Vec<[u8; 2]> = (0..512_u16).map(|it| (it + 0x100).to_be_bytes()).collect();
+    let singles = serials.iter().map(|serial| SingleResponse {
+        next_update: None,
+        ..SingleResponse::good(&world.issuing, serial)
+    });
+    let answer = world.issuing.answer(OcspResponse::of(singles.collect()));
+    let responder = Peer::answering(ok(&answer)).await;
+    let lines = format!(
+        "check = [\"ocsp\"]\nocsp_responder = \"{}\"\nrefresh = \"5m\"",
+        responder.url("/")
+    );
+    let authorizer = world.authorizer(&lines).await;
+    let client = |serial: &[u8]| {
+        world.issuing.issue(Certificate {
+            serial_number: integer(serial),
+            ..Certificate::leaf("orders", &Key::ed25519("orders"))
+        })
+    };
+    for serial in &serials {
+        assert_allowed(&ask(&authorizer, &client(serial), now()).await);
+    }
+    responder.serve(status("503 Away"));
+    let first = client(&serials[0]);
+    assert_allowed(&ask(&authorizer, &first, now().plus(300)).await);
+    let end = NOW - HOUR + 7 * DAY;
+    let end = Timestamp::from_unix_seconds(end);
+    assert_allowed(&ask(&authorizer, &first, end).await);
+    assert_denied(&ask(&authorizer, &first, end.plus(1)).await, "revocation-unknown");
+}
+
 #[tokio::test]
 async fn an_answer_that_proves_nothing_denies() {
     let world = World::new("revocation_ocsp_faults");
@@ -327,6 +448,9 @@ async fn certificates_send_nobody_to_hosts_that_are_not_allowed_or_not_public() 
         let Ok((authorizer, _)) = world.load(&lines).await else { continue };
         let line = ask(&authorizer, &client, now()).await;
         assert_denied(&line, "revocation-unknown");
+        for place in [point.as_str(), "http://169.254.169.254/", "ldap://pki/c"] {
+            assert_tells(&line, "crl_failure", place);
+        }
     }
     assert_eq!(peer.connections(), 0);
 }

@@ -161,6 +161,7 @@ impl Loader<'_> {
                 http_api: configuration.http_api,
                 unauthenticated: configuration.unauthenticated,
                 include: configuration.forward.clone(),
+                client_context_keys: configuration.policy.context_keys(),
             },
             trust: configuration.trust.as_ref().map(|trust| {
                 let bundle = |sources: &[Source]| {

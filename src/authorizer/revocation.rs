@@ -4,7 +4,9 @@
 //! contact anyone by showing it a certificate of their own making. What is fetched is judged by
 //! [`crate::revocation`], which knows no I/O.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+mod answers;
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use futures_util::future::join_all;
 
@@ -24,6 +26,7 @@ use crate::{
     timestamp::Timestamp,
     trust::{TrustStore, VerifiedPath},
 };
+use answers::{Answered, Answers, Asked};
 
 /// The largest list that is taken. A million entries are 35 to 50 MB as DER, 68 MB as PEM.
 const MAX_LIST_BYTES: usize = 96 * 1024 * 1024;
@@ -31,14 +34,10 @@ const MAX_LIST_BYTES: usize = 96 * 1024 * 1024;
 const MAX_POINTS: usize = 64;
 /// How many places of one certificate are asked for a list.
 const MAX_POINTS_OF_ONE: usize = 4;
-/// How many answers of responders are kept. Each takes a kilobyte or two.
-const MAX_ANSWERS: usize = 512;
 /// How many responders of one certificate are asked.
 const MAX_RESPONDERS: usize = 2;
 /// The longest URL that a question is put into; longer ones are posted (RFC 5019, section 5).
 const MAX_GET_BYTES: usize = 255;
-/// Seconds for which a responder that gave no good answer about a certificate is left in peace.
-const PEACE: i64 = 10;
 
 /// A way to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,21 +87,7 @@ pub(super) struct RevocationChecker {
     store: RefCell<CrlStore>,
     lists: Vec<List>,
     points: RefCell<HashMap<String, Rc<List>>>,
-    answers: RefCell<HashMap<Asked, Answered>>,
-}
-
-/// A certificate that responders are asked about: the key of its issuer, and its serial number.
-type Asked = ([u8; 32], Box<[u8]>);
-
-/// What came of asking, and when.
-#[derive(Debug)]
-struct Answered {
-    /// When this came of it.
-    at: Timestamp,
-    /// When somebody was last asked.
-    asked_at: Timestamp,
-    source: String,
-    outcome: Result<ocsp::Answer, Vec<String>>,
+    answers: RefCell<Answers>,
 }
 
 #[derive(Debug)]
@@ -330,31 +315,14 @@ impl RevocationChecker {
         issuer: &Certificate,
         call: Call<'_>,
     ) -> Status {
-        let serial_number = subject.serial_number().magnitude().into();
-        let asked: Asked = (*issuer.public_key_fingerprint(), serial_number);
-        let is_due = |known: &Answered| known.is_due(call.now, self.settings.schedule.refresh);
-        if self.answers.borrow().get(&asked).is_none_or(is_due) {
-            let answered = self.ask_responders(subject, issuer, call).await;
-            let mut answers = self.answers.borrow_mut();
-            if answers.len() >= MAX_ANSWERS {
-                answers.retain(|_, known| !is_due(known));
-            }
-            if answers.len() >= MAX_ANSWERS {
-                answers.clear();
-            }
-            match answers.get_mut(&asked) {
-                // An answer serves on while it is in date, whoever fails to renew it.
-                Some(known) if answered.outcome.is_err() && known.serves(call.now) => {
-                    known.asked_at = call.now;
-                }
-                _ => _ = answers.insert(asked.clone(), answered),
-            }
+        let asked = Asked::about(subject, issuer);
+        if self.answers.borrow().is_due(&asked, self.settings.schedule.refresh, call.now) {
+            let newest = self.answers.borrow().newest(&asked);
+            let answered = self.ask_responders(subject, issuer, newest, call).await;
+            let refresh = self.settings.schedule.refresh;
+            self.answers.borrow_mut().add(asked.clone(), answered, refresh, call.now);
         }
-        let answers = self.answers.borrow();
-        answers.get(&asked).map_or_else(
-            || Status::Unknown(Evidence::default()),
-            |known| known.status(self.settings.clock_skew, call.now),
-        )
+        self.answers.borrow().status(&asked, self.settings.clock_skew, call.now)
     }
 
     /// Asks the configured responder, or those that the certificate names, until one gives an answer that counts.
@@ -362,12 +330,14 @@ impl RevocationChecker {
         &self,
         subject: &Certificate,
         issuer: &Certificate,
+        newest: Option<ocsp::Edition>,
         call: Call<'_>,
     ) -> Answered {
         let mut failures = Vec::new();
         for endpoint in self.responders(subject, &mut failures) {
             let source = endpoint.to_string();
-            match self.ask_responder(&endpoint, subject, issuer, call).await {
+            let question = ocsp::Question::new(subject, issuer);
+            match self.ask_responder(&endpoint, question, newest, call).await {
                 Ok(answer) => return Answered::now(call.now, source, Ok(answer)),
                 Err(why) => failures.push(format!("{source}: {why}")),
             }
@@ -405,11 +375,10 @@ impl RevocationChecker {
     async fn ask_responder(
         &self,
         endpoint: &Endpoint,
-        subject: &Certificate,
-        issuer: &Certificate,
+        question: ocsp::Question<'_>,
+        newest: Option<ocsp::Edition>,
         call: Call<'_>,
     ) -> Result<ocsp::Answer, String> {
-        let question = ocsp::Question::new(subject, issuer);
         let timeout = self.settings.schedule.timeout;
         let limit = ocsp::MAX_ANSWER_BYTES;
         let short = endpoint
@@ -426,7 +395,7 @@ impl RevocationChecker {
             };
             match call.fetcher.fetch(ask).await {
                 Ok(Fetched::New { bytes, .. }) => {
-                    if let Ok(answer) = self.read_answer(&bytes, question, call.now) {
+                    if let Ok(answer) = self.read_answer(&bytes, question, newest, call.now) {
                         return Ok(answer);
                     }
                 }
@@ -446,17 +415,21 @@ impl RevocationChecker {
             budget: call.budget,
         };
         let response = call.fetcher.post(post).await.map_err(|error| error.to_string())?;
-        self.read_answer(&response, question, call.now)
+        self.read_answer(&response, question, newest, call.now)
     }
 
     fn read_answer(
         &self,
         response: &[u8],
         question: ocsp::Question<'_>,
+        newest: Option<ocsp::Edition>,
         now: Timestamp,
     ) -> Result<ocsp::Answer, String> {
         let answer = ocsp::Answer::verify(response, question, self.settings.strength)
             .map_err(|obstacle| obstacle.to_string())?;
+        if newest.is_some_and(|newest| answer.edition() < newest) {
+            return Err("the answer is older than one that came before (thisUpdate)".to_owned());
+        }
         match answer.verdict(self.settings.clock_skew, now) {
             ocsp::Verdict::Unknown(obstacle, _) => Err(obstacle.to_string()),
             ocsp::Verdict::NotRevoked(_) | ocsp::Verdict::Revoked { .. } => Ok(answer),
@@ -469,70 +442,6 @@ impl RevocationChecker {
         match configured {
             Some(list) => list.refreshed.known().age(now),
             None => self.points.borrow().get(label)?.refreshed.known().age(now),
-        }
-    }
-}
-
-impl Answered {
-    fn now(now: Timestamp, source: String, outcome: Result<ocsp::Answer, Vec<String>>) -> Self {
-        Self { at: now, asked_at: now, source, outcome }
-    }
-
-    /// Whether it is time to ask again: after `nextUpdate`, or, where the responder promises none, after `refresh`.
-    fn is_due(&self, now: Timestamp, refresh: Duration) -> bool {
-        let lately = now.since(self.asked_at);
-        if (0..PEACE).contains(&lately) && (self.asked_at != self.at || self.outcome.is_err()) {
-            return false;
-        }
-        match &self.outcome {
-            Ok(answer) if answer.next_update().is_some() => lately < 0 || !self.serves(now),
-            Ok(_) => {
-                let refresh = i64::try_from(refresh.as_secs()).unwrap_or(i64::MAX);
-                !(0..refresh).contains(&lately)
-            }
-            Err(_) => true,
-        }
-    }
-
-    /// Whether it is an answer that is in date.
-    fn serves(&self, now: Timestamp) -> bool {
-        self.outcome.as_ref().is_ok_and(|answer| now <= answer.serves_until())
-    }
-
-    fn status(&self, clock_skew: i64, now: Timestamp) -> Status {
-        let mut evidence = Evidence::default();
-        let answer = match &self.outcome {
-            Ok(answer) => answer,
-            Err(failures) => {
-                failures.iter().for_each(|failure| evidence.add("ocsp", failure));
-                return Status::Unknown(evidence);
-            }
-        };
-        evidence.add("source", &self.source);
-        evidence.add("source_age_seconds", now.since(self.at));
-        let rests_on = |evidence: &mut Evidence, answer: &ocsp::Evidence| {
-            evidence.add("signer", &answer.signer);
-            evidence.add("this_update", answer.this_update);
-            if let Some(next_update) = answer.next_update {
-                evidence.add("next_update", next_update);
-            }
-        };
-        match answer.verdict(clock_skew, now) {
-            ocsp::Verdict::NotRevoked(answer) => {
-                rests_on(&mut evidence, &answer);
-                Status::NotRevoked(evidence)
-            }
-            ocsp::Verdict::Revoked { at, reason, evidence: answer } => {
-                evidence.add("revoked_at", at);
-                evidence.add("revocation_reason", reason);
-                rests_on(&mut evidence, &answer);
-                Status::Revoked(evidence)
-            }
-            ocsp::Verdict::Unknown(obstacle, answer) => {
-                evidence.add("ocsp", obstacle);
-                rests_on(&mut evidence, &answer);
-                Status::Unknown(evidence)
-            }
         }
     }
 }

@@ -350,19 +350,10 @@ impl Members {
     }
 
     fn push_dotted(&mut self, rdn: usize, dotted: &str, value: &str) {
-        self.push_with(rdn, dotted, |text| push_escaped(text, value, Charset::Utf8));
-    }
-
-    /// As [`Members::push_dotted`], of a value that is plain.
-    fn push_plain(&mut self, rdn: usize, dotted: &str, value: &str) {
-        self.push_with(rdn, dotted, |text| text.push_str(value));
-    }
-
-    fn push_with(&mut self, rdn: usize, dotted: &str, push_value: impl FnOnce(&mut String)) {
         let start = self.text.len();
         self.text.push_str(dotted);
         self.text.push('=');
-        push_value(&mut self.text);
+        push_escaped(&mut self.text, value, Charset::Utf8);
         self.ranges.push((rdn, start..self.text.len()));
     }
 
@@ -406,7 +397,7 @@ impl CanonicalName {
 pub struct NameSyntaxError {
     /// The rule, as a clause.
     pub rule: String,
-    /// Offset into the text, in bytes.
+    /// Offset into the text, in characters.
     pub offset: usize,
 }
 
@@ -425,8 +416,15 @@ impl std::error::Error for NameSyntaxError {}
 /// Text that is not of that form, an empty name, a value with a control character, a `#` value that is no
 /// string, or a type that is neither.
 pub fn parse_rfc4514(text: &str) -> Result<CanonicalName, NameSyntaxError> {
-    let mut parser = TextParser { text, at: 0 };
-    let mut members = Members::for_text(text.len());
+    parse_name(TextParser { text, at: 0 }).map_err(|error| {
+        let before = text.get(..error.offset).unwrap_or(text);
+        NameSyntaxError { offset: before.chars().count(), ..error }
+    })
+}
+
+/// An error's offset is in bytes here.
+fn parse_name(mut parser: TextParser<'_>) -> Result<CanonicalName, NameSyntaxError> {
+    let mut members = Members::for_text(parser.text.len());
     let mut rdn = usize::MAX;
     loop {
         parser.attribute(rdn, &mut members)?;
@@ -489,7 +487,7 @@ impl<'a> TextParser<'a> {
         };
         let value_start = self.at;
         if let Some(value) = self.plain_value() {
-            members.push_plain(rdn, &dotted, value);
+            members.push_dotted(rdn, &dotted, value);
             return Ok(());
         }
         let value = if self.peek() == Some('#') { self.hex_value()? } else { self.string_value()? };

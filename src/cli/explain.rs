@@ -14,7 +14,7 @@ use crate::{
         presented::{Leaf, Presented},
     },
     hex,
-    policy::{Client, Comparison, Subject, configuration::ExtendedKeyUsage},
+    policy::{Comparison, Subject, configuration::ExtendedKeyUsage},
     timestamp::Timestamp,
 };
 
@@ -271,27 +271,17 @@ impl Story<'_> {
     }
 
     fn tell_client(&self, report: &mut Report) {
-        let Some(certificate) = self.decision.certificate() else { return };
-        let subject = Subject { certificate, issuer_public_key: None, claims: None };
-        match self.decision.client() {
-            Some(client) => {
-                report.line("");
-                report.field("client", &format!("{} (line {})", client.id, client.line));
-                for pattern in client.routes.allow() {
-                    report.field("  allow", &pattern.to_string());
-                }
-                for pattern in client.routes.deny() {
-                    report.field("  deny", &pattern.to_string());
-                }
+        if let Some(client) = self.decision.client() {
+            report.line("");
+            report.field("client", &format!("{} (line {})", client.id, client.line));
+            for pattern in client.routes.allow() {
+                report.field("  allow", &pattern.to_string());
             }
-            None if self
-                .decision
-                .denial()
-                .is_some_and(|it| it.reason == Reason::NoClientMatched) =>
-            {
-                self.tell_nearest(report, &subject);
+            for pattern in client.routes.deny() {
+                report.field("  deny", &pattern.to_string());
             }
-            None => {}
+        } else if let Some(subject) = self.decision.compared() {
+            self.tell_nearest(report, &subject);
         }
     }
 
@@ -312,7 +302,7 @@ impl Story<'_> {
                 comparisons.len()
             ),
         );
-        tell_comparisons(report, client, &comparisons);
+        tell_comparisons(report, &comparisons);
     }
 }
 
@@ -324,7 +314,7 @@ fn tell_certificate(report: &mut Report, certificate: &Certificate) {
     report.field("key sha256", &hex::lower(certificate.public_key_fingerprint()));
 }
 
-fn tell_comparisons(report: &mut Report, _client: &Client, comparisons: &[Comparison]) {
+fn tell_comparisons(report: &mut Report, comparisons: &[Comparison]) {
     for comparison in comparisons {
         let mark = if comparison.holds { Mark::Passed } else { Mark::Failed };
         report.check(mark, &comparison.condition, &format!("wanted {}", comparison.expected));
@@ -375,7 +365,7 @@ impl Report {
     }
 
     fn field(&mut self, name: &str, value: &str) {
-        let _ = writeln!(self.text, "{name:<24}{value}");
+        let _ = writeln!(self.text, "{name:<24}{}", harmless(value));
     }
 
     fn check(&mut self, mark: Mark, name: &str, text: &str) {
@@ -386,19 +376,32 @@ impl Report {
             Mark::NotReached => ("not reached", "2"),
         };
         let word = self.paint(&format!("{word:<12}"), colour);
-        self.line(format!("  {word}{name:<22}{text}").trim_end());
+        self.line(format!("  {word}{name:<22}{}", harmless(text)).trim_end());
     }
 
     fn evidence(&mut self, key: &str, value: &str) {
-        let _ = writeln!(self.text, "{:36}{key} = {value}", "");
+        let _ = writeln!(self.text, "{:36}{key} = {}", "", harmless(value));
     }
 
     fn verdict(&mut self, allow: bool, text: &str) {
-        let text = self.paint(text, if allow { "1;32" } else { "1;31" });
+        let text = self.paint(&harmless(text), if allow { "1;32" } else { "1;31" });
         self.line(&text);
     }
 
     fn paint(&self, text: &str, code: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// Text without control characters: paths of events, and URLs of certificates, could give a terminal orders.
+fn harmless(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            harmless.extend(character.escape_default());
+        } else {
+            harmless.push(character);
+        }
+    }
+    harmless
 }

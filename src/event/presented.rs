@@ -14,6 +14,7 @@ use crate::{
         EventFault, Request,
         headers::{Header, HeaderFields},
     },
+    hex,
     policy::configuration::{AlbVerifyHeaders, Presentation},
     timestamp::Timestamp,
 };
@@ -185,7 +186,7 @@ impl Assertions {
             Header::Repeated => Err(repeated(name)),
         };
         let serial_number = value(&self.serial_number, &names.serial_number)?;
-        if serial_number.and_then(|text| magnitude(&text)).as_deref()
+        if serial_number.and_then(|text| hex::magnitude(&text)).as_deref()
             != Some(certificate.serial_number().magnitude())
         {
             return Err(mismatch(&names.serial_number));
@@ -215,19 +216,6 @@ impl Assertions {
 
 fn canonical(text: &str) -> Option<String> {
     parse_rfc4514(text).ok().map(|name| name.as_str().to_owned())
-}
-
-/// The octets of hex without its leading zeros.
-fn magnitude(hex: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = hex.chars().map(|digit| digit.to_digit(16)).collect();
-    let digits = digits.filter(|digits| !digits.is_empty())?;
-    let start = digits.iter().position(|&digit| digit != 0).unwrap_or(digits.len());
-    let significant = digits.get(start..)?;
-    significant
-        .rchunks(2)
-        .rev()
-        .map(|pair| u8::try_from(pair.iter().fold(0, |octet, digit| octet * 16 + digit)).ok())
-        .collect()
 }
 
 /// `NotBefore=…;NotAfter=…`, both RFC 3339.

@@ -47,7 +47,7 @@ pub struct Client {
     pub conditions: Box<[Condition]>,
     /// What it may call.
     pub routes: Routes,
-    /// What goes along to the backend, sorted by key.
+    /// What goes along to the backend, beside empty values for the keys of other clients; sorted by key.
     pub context: Vec<(String, String)>,
     /// The API key whose usage plan counts.
     pub usage_plan_key: Option<UsagePlanKey>,

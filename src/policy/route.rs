@@ -186,6 +186,12 @@ impl RoutePattern {
                 && globs_overlap(self.path().as_bytes(), other.path().as_bytes()))
     }
 
+    /// Whether it admits a method that no other pattern speaks of: none of [`METHODS`].
+    #[must_use]
+    pub fn admits_other_methods(&self) -> bool {
+        self.methods == Methods::Stage
+    }
+
     /// Whether it holds a wildcard, beyond that of the method.
     #[must_use]
     pub fn is_greedy(&self) -> bool {

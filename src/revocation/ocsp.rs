@@ -17,6 +17,9 @@
 //! revoked. `certificateHold` is revoked. Without `nextUpdate`, a statement serves for seven days from its
 //! `thisUpdate`.
 //!
+//! Of two answers about a certificate the [`Edition`] tells which is newer, whatever either says: an older one that is
+//! still in date must not take the newer one's place.
+//!
 //! **Nonces.** None is sent, so that answers can be made beforehand and cached. An answer that carries one is
 //! the answer to somebody else's question, and is refused; it would have to match, and there is nothing that
 //! it could match.
@@ -65,6 +68,13 @@ pub struct Answer {
     /// The certificate of the delegated responder; `None` where the authority itself signed.
     delegate: Option<Box<Certificate>>,
     signer: String,
+}
+
+/// How new an answer is: when what it says was last known to be right; then, where that is the same, when it was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edition {
+    this_update: Timestamp,
+    produced_at: Timestamp,
 }
 
 /// What one response says about the certificate.
@@ -282,6 +292,15 @@ impl Answer {
         let promised: Option<Vec<Timestamp>> =
             self.statements.iter().map(|statement| statement.next_update).collect();
         promised?.into_iter().min()
+    }
+
+    /// How new it is, by the latest of its statements about the certificate.
+    #[must_use]
+    pub fn edition(&self) -> Edition {
+        let latest = self.statements.iter().map(|statement| statement.this_update).max();
+        // There is always a statement.
+        let this_update = latest.unwrap_or(self.produced_at);
+        Edition { this_update, produced_at: self.produced_at }
     }
 
     /// The delegated responder's certificate, where the authority did not sign itself.

@@ -7,10 +7,11 @@ use toml::de::DeValue;
 use crate::{
     certificate::name::{CanonicalName, parse_rfc4514, short_name_oid},
     der::Oid,
+    hex,
     policy::{
         client::{Client, Condition, Digests, UsagePlanKey},
         pattern::{Network, Pattern, PatternFault, ValueKind, Values},
-        route::{RoutePattern, Routes},
+        route::{METHODS, RoutePattern, Routes},
     },
 };
 
@@ -424,9 +425,9 @@ fn digests(node: &Node<'_>) -> Option<Digests> {
 
 fn digest(text: &str) -> Result<[u8; 32], String> {
     let shown = text.escape_debug();
-    let Some(hex) = text.strip_prefix("sha256:") else {
+    let Some(digits) = text.strip_prefix("sha256:") else {
         let plain: String = text.chars().filter(|character| *character != ':').collect();
-        return Err(match octets(&plain).map(|octets| octets.len()) {
+        return Err(match hex::octets(&plain).map(|octets| octets.len()) {
             Some(32) => format!("`{shown}` does not say its hash; write `sha256:{shown}`"),
             Some(20) => {
                 format!("`{shown}` looks like SHA-1; only SHA-256 is taken: `sha256:<hex>`")
@@ -434,8 +435,8 @@ fn digest(text: &str) -> Result<[u8; 32], String> {
             _ => format!("`{shown}` is not of the form `sha256:<hex>`"),
         });
     };
-    let plain: String = hex.chars().filter(|character| *character != ':').collect();
-    octets(&plain)
+    let plain: String = digits.chars().filter(|character| *character != ':').collect();
+    hex::octets(&plain)
         .and_then(|octets| <[u8; 32]>::try_from(octets).ok())
         .ok_or_else(|| format!("`{shown}` is not `sha256:` and 64 hex digits"))
 }
@@ -443,26 +444,10 @@ fn digest(text: &str) -> Result<[u8; 32], String> {
 fn serial_numbers(node: &Node<'_>) -> Option<Vec<Vec<u8>>> {
     each_string(node, "a string of hex digits", |text| {
         let digits: String = text.chars().filter(|character| *character != ':').collect();
-        let padded = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits };
-        let octets = octets(&padded).filter(|octets| !octets.is_empty()).ok_or_else(|| {
+        hex::magnitude(&digits).ok_or_else(|| {
             format!("`{}` is not hex digits, with or without colons", text.escape_debug())
-        })?;
-        Ok(octets.into_iter().skip_while(|octet| *octet == 0).collect())
-    })
-}
-
-fn octets(hex: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    pairs
-        .iter()
-        .map(|[high, low]| {
-            let digit = |digit: &u8| char::from(*digit).to_digit(16);
-            u8::try_from(digit(high)? * 16 + digit(low)?).ok()
         })
-        .collect()
+    })
 }
 
 fn networks(node: &Node<'_>) -> Option<Vec<Network>> {
@@ -472,17 +457,19 @@ fn networks(node: &Node<'_>) -> Option<Vec<Network>> {
 }
 
 fn read_routes(section: &Section<'_>) -> Option<Routes> {
-    let Some(allow_node) = section.take("allow") else {
-        section.take("deny");
+    let (allow_node, deny_node) = (section.take("allow"), section.take("deny"));
+    if allow_node.is_none() {
         section.missing("allow", "write what the client may call, or \"*\" for all");
-        return None;
+    }
+    // Either list is read whatever is wrong with the other: all faults are told at once.
+    let allow_nodes = allow_node.as_ref().and_then(Node::members_or_self);
+    let deny_nodes = match &deny_node {
+        Some(node) => node.members_or_self(),
+        None => Some(Vec::new()),
     };
-    let allow = routes(&allow_node.members_or_self()?);
-    let deny_nodes = match section.take("deny") {
-        Some(node) => node.members_or_self()?,
-        None => Vec::new(),
-    };
-    let deny = routes(&deny_nodes);
+    let allow = allow_nodes.as_deref().and_then(routes);
+    let deny = deny_nodes.as_deref().and_then(routes);
+    let (allow_node, deny_nodes) = (allow_node?, deny_nodes?);
     match Routes::new(allow?, deny?) {
         Ok(routes) => {
             for (denied, node) in routes.deny().iter().zip(&deny_nodes) {
@@ -515,8 +502,13 @@ fn warn_of_evasion(routes: &Routes, denied: &RoutePattern, node: &Node<'_>) {
         allowed.is_greedy() && allowed.overlaps(denied) && !denied.covers(allowed)
     };
     if let Some(allowed) = routes.allow().iter().find(evadable) {
+        let methods = if allowed.admits_other_methods() && !denied.admits_other_methods() {
+            format!(", and a method that is none of {} is not denied at all", METHODS.join(", "))
+        } else {
+            String::new()
+        };
         node.warn(format!(
-            "`{denied}` denies exact text under the wider `{allowed}`: `//` or `%61` in a path evade it where the backend takes them for the same"
+            "`{denied}` denies exact text under the wider `{allowed}`: `//` or `%61` in a path evade it where the backend takes them for the same{methods}"
         ));
     }
 }
