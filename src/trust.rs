@@ -2,7 +2,7 @@
 //!
 //! `rustls-webpki` builds and verifies the path. What it leaves out is checked here: `keyCertSign` and purposes of
 //! every authority, the strength of keys and signatures below the anchor, constraints on e-mail addresses for those
-//! in subjects, and of the anchor itself its validity, its critical extensions, and that it may issue at all, for how
+//! in subjects and beyond ASCII, and of the anchor itself its validity, its critical extensions, and that it may issue at all, for how
 //! many levels. Certificates that webpki refuses to read as a client's (X.509 v1 and v2, and an authority's own) are
 //! verified here when a trust anchor issued them directly; and one that is byte for byte an anchor is its own path.
 //!
@@ -484,9 +484,9 @@ fn check_anchor(
     Ok(())
 }
 
-/// webpki applies constraints on e-mail addresses to subject alternative names alone. RFC 5280, section
-/// 4.2.1.10, would have them applied to addresses in subjects too, where none is an alternative name; a subject
-/// with one is refused here in any case.
+/// webpki applies constraints on e-mail addresses to `rfc822Name`s alone. RFC 5280, section 4.2.1.10, would have them
+/// applied to addresses in subjects too, where none is an alternative name, and RFC 9598, section 6, to mailboxes
+/// beyond ASCII; a certificate with one of these is refused here in any case.
 fn check_subjects(leaf: &Certificate, issuers: &[Arc<Certificate>]) -> Result<(), String> {
     const EMAIL_ADDRESS: Oid<'_> =
         Oid::new(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x01]);
@@ -495,7 +495,9 @@ fn check_subjects(leaf: &Certificate, issuers: &[Arc<Certificate>]) -> Result<()
     };
     let below = issuers.iter().take(highest).map(AsRef::as_ref).chain([leaf]);
     for certificate in below {
-        if certificate.subject().attributes_of(EMAIL_ADDRESS).next().is_some() {
+        if certificate.subject().attributes_of(EMAIL_ADDRESS).next().is_some()
+            || certificate.subject_alternative_names().has_utf8_mailbox()
+        {
             return Err(format!(
                 "`{}` holds an e-mail address, and an issuer constrains those",
                 certificate.subject().ascii()
