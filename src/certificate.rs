@@ -5,6 +5,9 @@
 //! serve here because it takes lengths that are not minimal, elements after the last one of a structure, and
 //! trailing bytes.
 //!
+//! Of extensions that nothing here is decided by, those of RFC 5280 must be DER of the right outermost type, and others
+//! may hold any bytes.
+//!
 //! Reading judges nothing: whether a certificate is in force, strong enough or trusted is for
 //! [`decide`](crate::decide) to say. Versions 1 to 3 are read, serial numbers of any length, and explicit
 //! `FALSE`s are refused, as DER demands. Unused bits at the end of a key usage are not required to be cut off,
@@ -489,6 +492,10 @@ impl Extensions {
     }
 
     fn read(&mut self, oid: Oid<'_>, critical: bool, value: Element<'_>) -> Result<(), DerError> {
+        const AUTHORITY_INFORMATION_ACCESS: &[u8] =
+            &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01];
+        const SUBJECT_INFORMATION_ACCESS: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x0b];
+        const NOT_DER: &str = "an extension's value is not the element that its type demands";
         let mut reader = value.reader();
         match oid.octets() {
             [0x55, 0x1d, 0x13] => {
@@ -504,24 +511,33 @@ impl Extensions {
             // CRL distribution points; read where revocation is checked.
             [0x55, 0x1d, 0x1f] => {
                 self.crl_distribution_points = Some(contents_range(value));
-                return Ok(());
+                return reader.only(tag::SEQUENCE, NOT_DER);
             }
             // Authority information access; may not be critical, and is read where OCSP is asked.
-            [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01] if !critical => {
+            AUTHORITY_INFORMATION_ACCESS if !critical => {
                 self.authority_information_access = Some(contents_range(value));
-                return Ok(());
+                return reader.only(tag::SEQUENCE, NOT_DER);
             }
             [0x55, 0x1d, 0x1e] => {
                 self.name_constraints = Some(NameConstraints::parse(&mut reader, critical)?);
             }
             // Issuer alternative names say nothing that is decided upon; neither do certificate policies,
             // since any policy will do.
-            [0x55, 0x1d, 0x12 | 0x20] => return Ok(()),
-            _ if critical => {
-                self.unknown_critical.get_or_insert(oid.octets().into());
-                return Ok(());
+            [0x55, 0x1d, 0x12 | 0x20] => return reader.only(tag::SEQUENCE, NOT_DER),
+            octets => {
+                if critical {
+                    self.unknown_critical.get_or_insert(octets.into());
+                }
+                return match octets {
+                    // Key identifiers, policy mappings and constraints, the freshest CRL, information access.
+                    [0x55, 0x1d, 0x0e] => reader.only(tag::OCTET_STRING, NOT_DER),
+                    [0x55, 0x1d, 0x36] => reader.only(tag::INTEGER, NOT_DER),
+                    [0x55, 0x1d, 0x21 | 0x23 | 0x24 | 0x2e]
+                    | AUTHORITY_INFORMATION_ACCESS
+                    | SUBJECT_INFORMATION_ACCESS => reader.only(tag::SEQUENCE, NOT_DER),
+                    _ => Ok(()),
+                };
             }
-            _ => return Ok(()),
         }
         reader.end("an extension's value has trailing bytes")
     }

@@ -100,6 +100,11 @@ impl<'a> Element<'a> {
         Reader { rest: self.content, offset: self.offset + (self.raw.len() - self.content.len()) }
     }
 
+    /// A reader over the contents, if the encoding is constructed.
+    fn children(&self) -> Option<Reader<'a>> {
+        (self.tag & 0x20 != 0).then(|| self.reader())
+    }
+
     /// An error about this element.
     #[must_use]
     pub fn error(&self, rule: &'static str) -> DerError {
@@ -271,6 +276,25 @@ impl<'a> Reader<'a> {
             [0x00] => Err(element.error("a default value is spelt out")),
             _ => Err(element.error("a BOOLEAN is neither true nor false")),
         }
+    }
+
+    /// Reads the last element, which must have this tag, and everything inside it without a look at what it says.
+    ///
+    /// # Errors
+    /// As [`Reader::expect`], for elements at any depth; and `rule` when there is another element behind it.
+    pub fn only(&mut self, tag: u8, rule: &'static str) -> Result<(), DerError> {
+        let outermost = self.expect(tag, rule)?;
+        self.end(rule)?;
+        // No recursion: depth is the sender's choice.
+        let mut open = Vec::from_iter(outermost.children());
+        while let Some(inside) = open.last_mut() {
+            if inside.is_empty() {
+                open.pop();
+            } else if let Some(children) = inside.any()?.children() {
+                open.push(children);
+            }
+        }
+        Ok(())
     }
 
     /// Reads a `Time` of RFC 5280, section 4.1.2.5: `UTCTime` or `GeneralizedTime`, to the second, in UTC.

@@ -2,7 +2,7 @@
 //!
 //! `rustls-webpki` builds and verifies the path. What it leaves out is checked here: `keyCertSign` and purposes of
 //! every authority, the strength of keys and signatures below the anchor, constraints on e-mail addresses for those
-//! in subjects, and of the anchor itself its validity, its critical extensions, and that it may issue at all, for how
+//! in subjects and beyond ASCII, and of the anchor itself its validity, its critical extensions, and that it may issue at all, for how
 //! many levels. Certificates that webpki refuses to read as a client's (X.509 v1 and v2, and an authority's own) are
 //! verified here when a trust anchor issued them directly; and one that is byte for byte an anchor is its own path.
 //!
@@ -484,9 +484,9 @@ fn check_anchor(
     Ok(())
 }
 
-/// webpki applies constraints on e-mail addresses to subject alternative names alone. RFC 5280, section
-/// 4.2.1.10, would have them applied to addresses in subjects too, where none is an alternative name; a subject
-/// with one is refused here in any case.
+/// webpki applies constraints on e-mail addresses to `rfc822Name`s alone. RFC 5280, section 4.2.1.10, would have them
+/// applied to addresses in subjects too, where none is an alternative name, and RFC 9598, section 6, to mailboxes
+/// beyond ASCII; a certificate with one of these is refused here in any case.
 fn check_subjects(leaf: &Certificate, issuers: &[Arc<Certificate>]) -> Result<(), String> {
     const EMAIL_ADDRESS: Oid<'_> =
         Oid::new(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x01]);
@@ -495,7 +495,9 @@ fn check_subjects(leaf: &Certificate, issuers: &[Arc<Certificate>]) -> Result<()
     };
     let below = issuers.iter().take(highest).map(AsRef::as_ref).chain([leaf]);
     for certificate in below {
-        if certificate.subject().attributes_of(EMAIL_ADDRESS).next().is_some() {
+        if certificate.subject().attributes_of(EMAIL_ADDRESS).next().is_some()
+            || certificate.subject_alternative_names().has_utf8_mailbox()
+        {
             return Err(format!(
                 "`{}` holds an e-mail address, and an issuer constrains those",
                 certificate.subject().ascii()
@@ -562,6 +564,31 @@ fn algorithms(strength: Strength) -> &'static [&'static dyn SignatureVerificatio
 /// How many of [`ALGORITHMS`], at the end, are over SHA-1.
 const SHA1_ALGORITHMS: usize = 4;
 
+/// RSA-PSS with this `RSASSA-PSS-params`: the last arc of the hash, the length of the salt, and what follows the hash
+/// of the message and that of the mask, each after its length. RFC 4055, section 2.1, has a NULL and nothing taken for
+/// the same, and OpenSSL has written either; webpki knows two NULLs.
+macro_rules! pss {
+    (
+        $verification:ident, $arc:literal, $salt:literal,
+        ($message_length:literal, [$($message:literal),*]), ($mask_length:literal, [$($mask:literal),*])
+    ) => {
+        Rsa {
+            signature_alg_id: AlgorithmIdentifier::from_slice(&[
+                0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a,
+                0x30, 0x30 + $message_length + $mask_length,
+                0xa0, 0x0d + $message_length, 0x30, 0x0b + $message_length,
+                0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, $arc, $($message,)*
+                0xa1, 0x1a + $mask_length, 0x30, 0x18 + $mask_length,
+                0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08,
+                0x30, 0x0b + $mask_length,
+                0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, $arc, $($mask,)*
+                0xa2, 0x03, 0x02, 0x01, $salt,
+            ]),
+            verification: &ring::signature::$verification,
+        }
+    };
+}
+
 static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     webpki::ring::ECDSA_P256_SHA256,
     &Rsa {
@@ -588,6 +615,15 @@ static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     webpki::ring::RSA_PKCS1_2048_8192_SHA256_ABSENT_PARAMS,
     webpki::ring::RSA_PKCS1_2048_8192_SHA384_ABSENT_PARAMS,
     webpki::ring::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS,
+    &pss!(RSA_PSS_2048_8192_SHA256, 0x01, 32, (0, []), (0, [])),
+    &pss!(RSA_PSS_2048_8192_SHA256, 0x01, 32, (0, []), (2, [0x05, 0x00])),
+    &pss!(RSA_PSS_2048_8192_SHA256, 0x01, 32, (2, [0x05, 0x00]), (0, [])),
+    &pss!(RSA_PSS_2048_8192_SHA384, 0x02, 48, (0, []), (0, [])),
+    &pss!(RSA_PSS_2048_8192_SHA384, 0x02, 48, (0, []), (2, [0x05, 0x00])),
+    &pss!(RSA_PSS_2048_8192_SHA384, 0x02, 48, (2, [0x05, 0x00]), (0, [])),
+    &pss!(RSA_PSS_2048_8192_SHA512, 0x03, 64, (0, []), (0, [])),
+    &pss!(RSA_PSS_2048_8192_SHA512, 0x03, 64, (0, []), (2, [0x05, 0x00])),
+    &pss!(RSA_PSS_2048_8192_SHA512, 0x03, 64, (2, [0x05, 0x00]), (0, [])),
     // Those over SHA-1.
     &Rsa {
         signature_alg_id: RSA_PKCS1_SHA1,
@@ -606,7 +642,7 @@ const RSA_PKCS1_SHA1: AlgorithmIdentifier = AlgorithmIdentifier::from_slice(&[
 const ECDSA_SHA1: AlgorithmIdentifier =
     AlgorithmIdentifier::from_slice(&[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01]);
 
-/// RSA with short keys, and over SHA-1: webpki leaves them out on purpose.
+/// RSA with short keys, and over SHA-1, which webpki leaves out on purpose; and PSS written in another way.
 #[derive(Debug)]
 struct Rsa {
     signature_alg_id: AlgorithmIdentifier,

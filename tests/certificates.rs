@@ -8,9 +8,12 @@
     missing_docs
 )]
 
+mod support;
+
 use std::{fs, path::Path};
 
 use mtls_authorizer::certificate::{Certificate, pem};
+use support::pki;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Every certificate of the sample PKI: file name and DER.
@@ -93,6 +96,29 @@ fn no_single_changed_byte_panics_or_is_taken_for_the_same_certificate() {
             }
         }
     }
+}
+
+#[test]
+fn an_extension_may_nest_as_deeply_as_there_is_room() {
+    let points = |innermost: &[u8]| {
+        // From the inside out and from the back to the front.
+        let mut nested: Vec<u8> = innermost.iter().rev().copied().collect();
+        for _ in 0..100_000 {
+            let length = u32::try_from(nested.len()).unwrap().to_be_bytes();
+            let octets = &length[length.iter().take_while(|octet| **octet == 0).count()..];
+            nested.extend(octets.iter().rev());
+            if octets.len() > 1 || octets[0] >= 0x80 {
+                nested.push(0x80 | u8::try_from(octets.len()).unwrap());
+            }
+            nested.push(0x30);
+        }
+        nested.reverse();
+        let key = pki::Key::ed25519("orders");
+        let leaf = pki::Certificate::leaf("orders", &key);
+        leaf.with(pki::extension("2.5.29.31", &nested)).self_signed(&key)
+    };
+    assert!(Certificate::parse(&points(&[0x05, 0x00])).is_ok());
+    assert!(Certificate::parse(&points(&[0x05, 0x81, 0x00])).is_err());
 }
 
 #[test]

@@ -347,6 +347,27 @@ fn distribution_point_with_reasons_or_another_issuer_brings_nothing_into_scope()
     assert_good(&world.verdict(OTHER));
 }
 
+/// RFC 5280, section 6.3.3, and CERT_PATH_CRL_13 of BSI's suite.
+#[test]
+fn list_of_the_issuers_own_entry_is_about_certificates_that_point_there_or_nowhere() {
+    let mut world = World::new();
+    let issuer = world.ca.name.clone();
+    let own = full_name(&[directory_name(&issuer)]);
+    let scope = IssuingDistributionPoint {
+        distribution_point: Some(own.clone()),
+        ..IssuingDistributionPoint::default()
+    };
+    world.load(Crl::of(vec![revoked(SERIAL)]).with(scope.extension()));
+    assert_good(&world.verdict(OTHER));
+    assert_revoked(&world.verdict(SERIAL), ReasonCode::Unspecified);
+    world.points = point(&[distribution_point(Some(&own), None, None)], &issuer);
+    assert_good(&world.verdict(OTHER));
+    let elsewhere = full_name(&[directory_name(&acme("Acme Other Entry"))]);
+    world.points = point(&[distribution_point(Some(&elsewhere), None, None)], &issuer);
+    let expected = Obstacle::OutOfScope(OutOfScope::DistributionPoint);
+    assert_unknown(&world.verdict(OTHER), &expected);
+}
+
 #[test]
 fn relative_name_equals_the_same_name_in_full() {
     let attribute = attribute("CN", "partition 1");

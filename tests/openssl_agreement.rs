@@ -133,8 +133,21 @@ const ONLY_OPENSSL_READS: &[(&str, &[&str])] = &[
     ("a length is indefinite", &["encoding-length-indefinite"]),
     (
         "a length is not minimal",
-        &["encoding-length-not-minimal", "encoding-short-length-not-minimal"],
+        &[
+            "encoding-length-not-minimal",
+            "encoding-short-length-not-minimal",
+            "extension-crl-points-length-not-minimal",
+        ],
     ),
+    (
+        "an extension's value is not the element that its type demands",
+        &[
+            "extension-key-id-empty",
+            "extension-key-id-trailing-byte",
+            "extension-policies-are-text",
+        ],
+    ),
+    ("an element ends after its input", &["extension-key-id-of-the-issuer-cut-off"]),
     ("there are bytes after the certificate", &["encoding-trailing-byte", "encoding-twice"]),
     (
         "a default value is spelt out",

@@ -130,6 +130,54 @@ fn parameters_of_pss_must_go_together() {
     assert!(other.check_strength(Strength::default()).is_err());
 }
 
+/// RFC 4055, section 2.1: a NULL and no parameters at all are legal and equivalent for the hashes of PSS.
+#[test]
+fn a_path_of_pss_signatures_stands_with_and_without_the_null_of_its_hashes() {
+    const SHA512: &str = "2.16.840.1.101.3.4.2.3";
+    let hash = |dotted: &str, with_null: bool| {
+        let parameters = if with_null { null() } else { Der::new() };
+        sequence(&[oid(dotted), parameters])
+    };
+    for (scheme, dotted, salt) in [
+        (Scheme::RsaPss(Hash::Sha256), SHA256, 32),
+        (Scheme::RsaPss(Hash::Sha384), SHA384, 48),
+        (Scheme::RsaPss(Hash::Sha512), SHA512, 64),
+    ] {
+        let root = Authority::root_with("Acme Root CA", Key::rsa_2048().with_scheme(scheme));
+        let stands = |message_null: bool, mask_null: bool, salt: u64| {
+            let mask = sequence(&[oid("1.2.840.113549.1.1.8"), hash(dotted, mask_null)]);
+            let parameters = sequence(&[
+                explicit(0, &hash(dotted, message_null)),
+                explicit(1, &mask),
+                explicit(2, &number(salt)),
+            ]);
+            let algorithm = Some(sequence(&[oid(RSA_PSS), parameters]));
+            let leaf = root.issue(Certificate {
+                signature: algorithm.clone(),
+                signature_algorithm: algorithm,
+                ..Certificate::leaf("orders", &Key::ed25519("orders"))
+            });
+            let store = TrustStore::new([Parsed::parse(&root.certificate).unwrap()], []);
+            let rules = PathRules { strength: Strength::default(), extended_key_usage: None };
+            let path = |leaf: &Der| {
+                let leaf = Parsed::parse(leaf).unwrap();
+                store.verify(&leaf, &[], rules, leaf.validity().not_before).is_ok()
+            };
+            let mut wrong = leaf.clone();
+            *wrong.last_mut().unwrap() ^= 1;
+            assert!(!path(&wrong), "{dotted} {message_null} {mask_null}");
+            path(&leaf)
+        };
+        for (message_null, mask_null) in
+            [(true, true), (true, false), (false, true), (false, false)]
+        {
+            let case = format!("{dotted} {message_null} {mask_null}");
+            assert!(stands(message_null, mask_null, salt), "{case}");
+            assert!(!stands(message_null, mask_null, salt - 1), "{case}");
+        }
+    }
+}
+
 #[test]
 fn parameters_that_an_algorithm_cannot_have_are_malformed() {
     let with = |dotted: &str, parameters: &[Der]| {

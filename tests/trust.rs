@@ -465,6 +465,26 @@ fn email_addresses_in_subjects_are_constrained_too() {
     below(dns(b"acme.example"), leaf_with_address()).assert_stands();
 }
 
+/// RFC 9598, section 6. No condition speaks of such a name, but the path does not stand.
+#[test]
+fn email_addresses_beyond_ascii_are_constrained_too() {
+    const SMTP_UTF8_MAILBOX: &str = "1.3.6.1.5.5.7.8.9";
+    const USER_PRINCIPAL_NAME: &str = "1.3.6.1.4.1.311.20.2.3";
+    let named = |kind: &str| {
+        let address = other_name(kind, &utf8_string("ops\u{e9}@other.example"));
+        leaf().without("2.5.29.17").with(subject_alt_name(&[address]))
+    };
+    let root = Authority::root("Acme Root CA");
+    let below = |constraint: Der, leaf: Certificate| {
+        let issuing = intermediate_with(&root, |it| it.with(name_constraints(&[constraint], &[])));
+        Chain::new(&[&root.certificate], &[&issuing.certificate], issuing.issue(leaf))
+    };
+    below(email(b"acme.example"), named(SMTP_UTF8_MAILBOX))
+        .assert_refused("holds an e-mail address, and an issuer constrains those");
+    below(email(b"acme.example"), named(USER_PRINCIPAL_NAME)).assert_stands();
+    below(dns(b"acme.example"), named(SMTP_UTF8_MAILBOX)).assert_stands();
+}
+
 #[test]
 fn keys_below_the_anchor_are_strong_enough() {
     let root = Authority::root("Acme Root CA");

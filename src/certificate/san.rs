@@ -12,7 +12,10 @@ use super::name::Name;
 
 /// The subject alternative names of a certificate; empty where it has no such extension.
 #[derive(Clone, Debug, Default)]
-pub struct SubjectAlternativeNames(Vec<AlternativeName>);
+pub struct SubjectAlternativeNames {
+    names: Vec<AlternativeName>,
+    has_utf8_mailbox: bool,
+}
 
 /// A kind of alternative name that conditions and context values speak of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,21 +71,30 @@ impl SubjectAlternativeNames {
     /// # Errors
     /// An empty sequence, or a name that is not DER of its kind.
     pub fn parse(value: &mut Reader<'_>) -> Result<Self, DerError> {
-        let mut names = Vec::new();
+        let mut read = Self::default();
         let list = value.expect(tag::SEQUENCE, "the alternative names are not a SEQUENCE")?;
         let mut elements = list.reader();
         if elements.is_empty() {
             return Err(list.error("the alternative names are empty"));
         }
         while !elements.is_empty() {
-            names.extend(parse_general_name(elements.any()?)?);
+            let element = elements.any()?;
+            read.names.extend(parse_general_name(element)?);
+            read.has_utf8_mailbox |= is_utf8_mailbox(element);
         }
-        Ok(Self(names))
+        Ok(read)
     }
 
     /// Every e-mail, DNS, URI and address name, well formed or not, in the order of the certificate.
     pub fn iter(&self) -> impl Iterator<Item = &AlternativeName> {
-        self.0.iter()
+        self.names.iter()
+    }
+
+    /// Whether one is an e-mail address beyond ASCII (`SmtpUTF8Mailbox`, RFC 9598), which is an `otherName` and no
+    /// condition speaks of. Constraints on e-mail addresses hold for it.
+    #[must_use]
+    pub fn has_utf8_mailbox(&self) -> bool {
+        self.has_utf8_mailbox
     }
 
     /// The well-formed `dNSName`s: letters, digits, hyphens and underscores between dots, the first label
@@ -104,11 +116,11 @@ impl SubjectAlternativeNames {
 
     /// The well-formed `iPAddress`es: four bytes or sixteen.
     pub fn ip(&self) -> impl Iterator<Item = IpAddr> {
-        self.0.iter().filter_map(AlternativeName::address)
+        self.names.iter().filter_map(AlternativeName::address)
     }
 
     fn texts(&self, kind: NameKind) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |name| name.kind == kind).filter_map(AlternativeName::text)
+        self.names.iter().filter(move |name| name.kind == kind).filter_map(AlternativeName::text)
     }
 }
 
@@ -153,6 +165,12 @@ fn parse_general_name(element: Element<'_>) -> Result<Option<AlternativeName>, D
         _ => return Err(element.error("an alternative name is of no known kind")),
     };
     Ok(Some(AlternativeName { kind, octets: octets.into(), well_formed }))
+}
+
+/// Whether a `GeneralName` is an `otherName` of type `id-on-SmtpUTF8Mailbox`, 1.3.6.1.5.5.7.8.9.
+fn is_utf8_mailbox(element: Element<'_>) -> bool {
+    const TYPE: &[u8] = &[tag::OID, 8, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x08, 0x09];
+    element.tag == tag::context_constructed(0) && element.content.starts_with(TYPE)
 }
 
 fn address(octets: &[u8]) -> Option<IpAddr> {

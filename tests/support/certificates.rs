@@ -482,6 +482,25 @@ fn extensions() -> Vec<Fixture> {
         }),
         with("extension-unknown", Allow, extension("1.2.3.4", &null())),
         with("extension-unknown-not-der", Allow, extension("1.2.3.4", &[0xff])),
+        with("extension-key-id-of-the-issuer", Allow, authority_key_id(&[7; 20])),
+        with("extension-key-id-empty", MALFORMED, extension("2.5.29.14", &[])),
+        with(
+            "extension-key-id-trailing-byte",
+            MALFORMED,
+            extension("2.5.29.14", &concat(&[octet_string(&[7; 20]), vec![0]])),
+        ),
+        with(
+            "extension-key-id-of-the-issuer-cut-off",
+            MALFORMED,
+            extension("2.5.29.35", &sequence(&[implicit(0, &[7; 20])[..20].to_vec()])),
+        ),
+        with("extension-policies-are-text", MALFORMED, extension("2.5.29.32", b"policy")),
+        with("extension-policies", Allow, certificate_policies(&["1.2.3.4"])),
+        with(
+            "extension-crl-points-length-not-minimal",
+            MALFORMED,
+            extension("2.5.29.31", &[0x30, 0x81, 0x00]),
+        ),
         with(
             "extension-unknown-critical",
             Deny("unknown-critical-extension"),

@@ -1,6 +1,10 @@
 //! What a list is about: its issuing distribution point (RFC 5280, section 5.2.5), and the distribution
 //! points that a certificate names (section 4.2.1.13).
 //!
+//! A certificate that names no distribution point is taken to name its issuer's entry in the directory (section
+//! 6.3.3). Section 6.3.3 would have that taken of every other certificate too, in the end: but a list of the issuer's
+//! entry alone says nothing of certificates that point elsewhere, and BSI's test suite and OpenSSL refuse it as well.
+//!
 //! Names are compared as DER, byte by byte. A name relative to the issuer is written out in full first, so
 //! that it compares equal to the same name given in full. A distribution point with a `cRLIssuer` belongs to
 //! an indirect list and one with `reasons` to a list of some reasons; neither brings a list into scope here.
@@ -105,7 +109,7 @@ impl Scope {
         }
         let Some(names) = &self.names else { return Ok(()) };
         let named = names.iter().any(|name| {
-            is_directory_name(name, issuer)
+            (points.is_empty() && is_directory_name(name, issuer))
                 || points.iter().filter(|point| point.is_plain()).any(|point| point.has(name))
         });
         if named { Ok(()) } else { Err(OutOfScope::DistributionPoint) }
