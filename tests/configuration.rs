@@ -744,6 +744,9 @@ fn risky_settings_are_warned_of() {
     assert!(!tells_of_methods("* /*"));
     assert!(!about(&routes("GET /orders", "GET /orders/admin"), "deny"));
     assert!(!about(&routes("* /orders/*", "DELETE /invoices/*"), "deny"));
+    assert!(about(&routes("GET /orders/*", "GET /orders/admin"), "deny"));
+    assert!(!about(&routes("GET /orders/*", "POST /orders/admin"), "deny"));
+    assert!(!about(&routes("GET /orders/*", "GET /*"), "deny"));
     let twice = format!("{}{}", client("any = true"), client("subject = { CN = \"a\" }"));
     assert_eq!(
         warnings(&twice),

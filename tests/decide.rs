@@ -227,6 +227,29 @@ fn a_certificate_of_no_client_is_nobodys() {
 }
 
 #[test]
+fn what_no_client_was_met_by_comes_with_that_denial_alone() {
+    let mut setting = setting(ORDERS);
+    let (billing, path) = path_of("billing");
+    let denied = |setting: &Setting, path: Option<&Arc<VerifiedPath>>, see: &dyn Fn(&Decision)| {
+        let accepted = setting.accept(&billing).unwrap();
+        let trusted = trust(accepted, path.cloned(), &setting.rules, &DenyList::None, at(NOW));
+        see(&identify(trusted.unwrap(), &setting.policy, None, &setting.rules).unwrap_err());
+    };
+    denied(&setting, Some(&path), &|decision| {
+        let compared = decision.compared().expect("what was compared");
+        assert_eq!(compared.certificate.der(), billing.der());
+        assert_eq!(compared.issuer_public_key, path.issuer_public_key());
+        assert!(compared.issuer_public_key.is_some() && compared.claims.is_none());
+    });
+    denied(&setting, None, &|decision| {
+        let compared = decision.compared().expect("what was compared");
+        assert!(compared.issuer_public_key.is_none());
+    });
+    setting.rules.token_configured = true;
+    denied(&setting, Some(&path), &|decision| assert!(decision.compared().is_none()));
+}
+
+#[test]
 fn revocation_that_is_checked_has_to_come_to_something() {
     let mut evidence = Evidence::default();
     evidence.add("crl", "acme.crl");

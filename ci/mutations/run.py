@@ -2,7 +2,7 @@
 """Applies deliberate faults, one at a time, to a copy of the sources, and demands that each turns the tests red.
 
 usage: run.py [NAME…]              faults whose names contain one of these; all, where none is given
-       run.py --generated [FILE…]  every fault that cargo-mutants makes of these files; of src/decide.rs, where none is given
+       run.py --generated [FILE…]  every fault that cargo-mutants makes of these files, or of src/decide.rs
 
 The tests that are known to notice a fault run first (`lib` stands for those beside the code); only where they stay
 green does everything else run. What is generated is judged by the quick tests alone, which .cargo/mutants.toml names.
