@@ -158,6 +158,43 @@ fn a_path_that_stood_falls_with_an_issuers_validity() {
 }
 
 #[test]
+fn a_certificate_is_in_force_from_its_first_second_to_its_last() {
+    let orders = leaf("orders");
+    let (first, last) = (NOW - YEAR, NOW + YEAR);
+    for (skew, seconds) in [("0s", 0), ("5m", 300)] {
+        let setting = setting(&format!("[certificate]\nclock_skew = \"{skew}\"\n{ORDERS}"));
+        let judge = |now: i64| {
+            let rules = &setting.rules.certificate;
+            accept(&orders, rules, &setting.policy, &DenyList::None, at(now)).map(|_| ())
+        };
+        let denied = |now: i64, reason, key, bound: i64| {
+            let (bound, now_text) = (at(bound).to_string(), at(now).to_string());
+            assert_denied(judge(now), reason, &[(key, &bound), ("now", &now_text)]);
+        };
+        assert!(judge(first - seconds).is_ok() && judge(last + seconds).is_ok(), "{skew}");
+        denied(first - seconds - 1, Reason::CertificateNotYetValid, "not_before", first);
+        denied(last + seconds + 1, Reason::CertificateExpired, "not_after", last);
+    }
+}
+
+#[test]
+fn a_certificate_may_be_as_long_as_the_longest_and_not_a_second_longer() {
+    let orders = leaf("orders");
+    let with = |longest: &str| {
+        setting(&format!("[certificate]\nmax_validity = \"{longest}\"\n{ORDERS}"))
+            .accept(&orders)
+            .map(|_| ())
+    };
+    assert!(with("730d").is_ok() && with("731d").is_ok());
+    let evidence = [
+        ("not_before", &*at(NOW - YEAR).to_string()),
+        ("not_after", &*at(NOW + YEAR).to_string()),
+        ("max_validity_seconds", "63071999"),
+    ];
+    assert_denied(with("729d23h59m59s"), Reason::ValidityTooLong, &evidence);
+}
+
+#[test]
 fn a_certificate_without_purposes_is_refused_only_where_they_are_required() {
     let root = Authority::root("Acme Root CA");
     let key = Key::ed25519("orders");
