@@ -208,6 +208,44 @@ fn a_certificate_without_purposes_is_refused_only_where_they_are_required() {
 }
 
 #[test]
+fn a_certificate_is_fit_for_clients_by_its_usage_and_its_purposes() {
+    let root = Authority::root("Acme Root CA");
+    let key = Key::ed25519("orders");
+    let issue = |oid: &str, extension: Option<Der>| {
+        let leaf = Certificate::leaf("orders", &key).without(oid);
+        parse(&root.issue(match extension {
+            Some(extension) => leaf.with(extension),
+            None => leaf,
+        }))
+    };
+    let used_for = |bits: &[usize]| issue("2.5.29.15", Some(key_usage(bits)));
+    let meant_for = |purposes: &[&str]| issue("2.5.29.37", Some(extended_key_usage(purposes)));
+    let plain = setting(ORDERS);
+    for fit in [
+        issue("2.5.29.15", None),
+        used_for(&[DIGITAL_SIGNATURE]),
+        used_for(&[KEY_AGREEMENT]),
+        used_for(&[DIGITAL_SIGNATURE, KEY_CERT_SIGN]),
+        meant_for(&[CLIENT_AUTH]),
+        meant_for(&[SERVER_AUTH, CLIENT_AUTH]),
+    ] {
+        assert!(plain.accept(&fit).is_ok());
+    }
+    assert_denied(plain.accept(&used_for(&[KEY_CERT_SIGN])), Reason::KeyUsage, &[]);
+    let any_purpose = setting(&format!("[certificate]\nextended_key_usage = \"any\"\n{ORDERS}"));
+    for (purposes, told) in [
+        (&[SERVER_AUTH][..], "1.3.6.1.5.5.7.3.1"),
+        (&[ANY_EXTENDED_KEY_USAGE][..], "2.5.29.37.0"),
+        (&[SERVER_AUTH, ANY_EXTENDED_KEY_USAGE][..], "1.3.6.1.5.5.7.3.1,2.5.29.37.0"),
+    ] {
+        let unfit = meant_for(purposes);
+        let evidence = [("extended_key_usage", told)];
+        assert_denied(plain.accept(&unfit), Reason::ExtendedKeyUsage, &evidence);
+        assert!(any_purpose.accept(&unfit).is_ok(), "{told}");
+    }
+}
+
+#[test]
 fn an_authority_gets_in_only_as_the_client_that_pins_it() {
     let authority = parse(&Authority::root("Acme Root CA").certificate);
     let hex: String = authority.fingerprint().iter().map(|it| format!("{it:02x}")).collect();
