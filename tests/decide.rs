@@ -294,6 +294,21 @@ fn tokens_that_are_configured_have_to_be_judged() {
 }
 
 #[test]
+fn whom_revocation_is_asked_about_is_the_path_that_was_trusted() {
+    let setting = setting(ORDERS);
+    let (orders, path) = path_of("orders");
+    let identified = |path: Option<Arc<VerifiedPath>>| {
+        let accepted = setting.accept(&orders).unwrap();
+        let trusted = trust(accepted, path, &setting.rules, &DenyList::None, at(NOW)).unwrap();
+        identify(trusted, &setting.policy, None, &setting.rules).unwrap()
+    };
+    let found = identified(Some(Arc::clone(&path)));
+    assert_eq!(found.path().map(VerifiedPath::leaf), Some(orders.fingerprint()));
+    assert_eq!(found.path().map(|path| path.issuers().len()), Some(2));
+    assert!(identified(None).path().is_none());
+}
+
+#[test]
 fn a_certificate_of_no_client_is_nobodys() {
     let setting = setting(ORDERS);
     let (orders, billing) = (leaf("orders"), leaf("billing"));

@@ -431,6 +431,32 @@ async fn an_answer_that_proves_nothing_denies() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_names_nobody_who_can_be_asked_is_unknown() {
+    let world = World::new("a_certificate_that_names_nobody_who_can_be_asked_is_unknown");
+    let with = |dotted: &str, value: &[u8]| {
+        world.issuing.issue(
+            Certificate::leaf("orders", &Key::ed25519("orders")).with(extension(dotted, value)),
+        )
+    };
+    world.scratch.write("clients.crl", world.issuing.revoke(Crl::of(Vec::new())));
+    let lists = world.authorizer("check = [\"crl\"]\ncrls = [\"clients.crl\"]").await;
+    let responders =
+        world.authorizer("check = [\"ocsp\"]\nallowed_hosts = [\"pki.example\"]").await;
+    assert_allowed(&world.ask(&lists, now()).await);
+    let nobody = world.ask(&responders, now()).await;
+    assert_denied(&nobody, "revocation-unknown");
+    assert_tells(&nobody, "ocsp", "no responder is configured, and the certificate names none");
+    // Where the places can't be read, a list that is there proves nothing: its scope can't be told.
+    let unreadable = ask(&lists, &with("2.5.29.31", &[0x30, 0x02, 0x04, 0x00]), now()).await;
+    assert_denied(&unreadable, "revocation-unknown");
+    assert_tells(&unreadable, "crl", "the distribution points are malformed");
+    let unreadable =
+        ask(&responders, &with("1.3.6.1.5.5.7.1.1", &[0x30, 0x02, 0x04, 0x00]), now()).await;
+    assert_denied(&unreadable, "revocation-unknown");
+    assert_tells(&unreadable, "ocsp", "the authority information access is malformed");
+}
+
+#[tokio::test]
 async fn certificates_send_nobody_to_hosts_that_are_not_allowed_or_not_public() {
     let world = World::new("revocation_hosts");
     let peer = Peer::answering(ok(&world.issuing.revoke(Crl::of(Vec::new())))).await;
