@@ -399,6 +399,30 @@ async fn an_answer_serves_on_while_it_is_in_date_however_many_there_are() {
 }
 
 #[tokio::test]
+async fn an_answer_is_asked_for_again_when_it_is_due_and_not_before() {
+    let world = World::new("an_answer_is_asked_for_again_when_it_is_due_and_not_before");
+    let good = || SingleResponse::good(&world.issuing, SERIAL);
+    let unlimited = SingleResponse { next_update: None, ..good() };
+    // Without a `nextUpdate` it is due after `refresh`, else after its `nextUpdate`, an hour from now.
+    for (answer, due) in [(unlimited, 300), (good(), HOUR + 1)] {
+        let answer = world.issuing.answer(OcspResponse::of(vec![answer]));
+        let responder = Peer::answering(ok(&answer)).await;
+        let lines = format!(
+            "check = [\"ocsp\"]\nocsp_responder = \"{}\"\nrefresh = \"5m\"",
+            responder.url("/")
+        );
+        let authorizer = world.authorizer(&lines).await;
+        for after in [0, 0, due - 1] {
+            assert_allowed(&world.ask(&authorizer, now().plus(after)).await);
+            assert_eq!(responder.requests().len(), 1, "{after} of {due}");
+        }
+        // Where what comes has expired, the responder is asked in another way too.
+        let _ = world.ask(&authorizer, now().plus(due)).await;
+        assert!(responder.requests().len() > 1, "{due}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_proves_nothing_denies() {
     let world = World::new("revocation_ocsp_faults");
     let good = || OcspResponse::of(vec![SingleResponse::good(&world.issuing, SERIAL)]);
