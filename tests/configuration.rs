@@ -622,6 +622,63 @@ fn context_is_ascii_under_free_keys() {
 }
 
 #[test]
+fn what_a_client_is_written_with_is_told_by_its_key_and_rule() {
+    let document = |lines: &str| format!("[[client]]\nid = \"c\"\nallow = [\"*\"]\n{lines}\n");
+    accepted(&document("subject = { CN = \"orders\" }"));
+    for (lines, told) in [
+        ("subject = \"CN=orders\"", "subject: expected a table, found a string"),
+        (
+            "subject = { CN = \"a\\u0007\" }",
+            "subject.CN: an exact value with a control character would match nothing",
+        ),
+        (
+            "subject = { commonName = \"a\" }",
+            "subject.commonName: `commonName` is written `CN`, its short name in RFC 4514",
+        ),
+        (
+            "subject = { colour = \"a\" }",
+            "subject.colour: `colour` is neither a short name of RFC 4514 (CN, L, ST, O, OU, C, STREET, DC, UID) nor a dotted identifier in quotes",
+        ),
+        ("any = true\ntoken = \"sub\"", "token: expected a table, found a string"),
+        (
+            "any = true\ntoken = { \"\" = \"a\" }",
+            "token.\"\": the name of a claim must not be empty",
+        ),
+    ] {
+        let found = faults(&document(lines));
+        let told = format!("[[client]] `c`: {told}");
+        assert!(found.iter().any(|fault| fault.ends_with(&told)), "{told}: {found:#?}");
+    }
+    let named = |id: &str| format!("[[client]]\nid = {id}\nany = true\nallow = [\"*\"]\n");
+    accepted(&named("\"orders service\""));
+    for id in ["\" orders\"", "\"orders \"", "\"order\u{e9}\"", "\"\"", "\"a\\nb\"", "7"] {
+        assert_eq!(faults(&named(id)).len(), 1, "{id}");
+    }
+    assert_faults(
+        "client = [\"orders\"]",
+        &["authorizer.toml:1:11: client: expected a table: `[[client]]`, found a string"],
+    );
+}
+
+#[test]
+fn numbers_are_whole_and_within_bounds_and_a_weak_one_is_warned_of() {
+    let bits = |bits: &str| format!("[certificate]\nmin_rsa_bits = {bits}\n{CLIENT}");
+    let weak = |text: &str| warnings(text).iter().any(|it| it.contains("can be broken"));
+    assert!(!weak(&bits("2048")) && !weak(&bits("8192")));
+    assert!(weak(&bits("1024")) && weak(&bits("2047")));
+    for (wrong, rule) in [
+        ("\"2048\"", "expected a whole number, found a string"),
+        ("1023", "`1023` is no length from 1024 to 8192"),
+        ("8193", "`8193` is no length from 1024 to 8192"),
+        ("-2048", "`-2048` is no length from 1024 to 8192"),
+        ("99999999999999999999", "the number is too large"),
+    ] {
+        let told = format!("authorizer.toml:2:16: [certificate]: min_rsa_bits: {rule}");
+        assert_faults(&bits(wrong), &[&told]);
+    }
+}
+
+#[test]
 fn a_usage_plan_key_is_never_shown() {
     let hidden = client("any = true\nusage_plan_key = \"hidden-0123456789\"");
     let configuration = accepted(&hidden);
@@ -744,6 +801,9 @@ fn risky_settings_are_warned_of() {
     assert!(!tells_of_methods("* /*"));
     assert!(!about(&routes("GET /orders", "GET /orders/admin"), "deny"));
     assert!(!about(&routes("* /orders/*", "DELETE /invoices/*"), "deny"));
+    assert!(about(&routes("GET /orders/*", "GET /orders/admin"), "deny"));
+    assert!(!about(&routes("GET /orders/*", "POST /orders/admin"), "deny"));
+    assert!(!about(&routes("GET /orders/*", "GET /*"), "deny"));
     let twice = format!("{}{}", client("any = true"), client("subject = { CN = \"a\" }"));
     assert_eq!(
         warnings(&twice),

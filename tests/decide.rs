@@ -158,6 +158,43 @@ fn a_path_that_stood_falls_with_an_issuers_validity() {
 }
 
 #[test]
+fn a_certificate_is_in_force_from_its_first_second_to_its_last() {
+    let orders = leaf("orders");
+    let (first, last) = (NOW - YEAR, NOW + YEAR);
+    for (skew, seconds) in [("0s", 0), ("5m", 300)] {
+        let setting = setting(&format!("[certificate]\nclock_skew = \"{skew}\"\n{ORDERS}"));
+        let judge = |now: i64| {
+            let rules = &setting.rules.certificate;
+            accept(&orders, rules, &setting.policy, &DenyList::None, at(now)).map(|_| ())
+        };
+        let denied = |now: i64, reason, key, bound: i64| {
+            let (bound, now_text) = (at(bound).to_string(), at(now).to_string());
+            assert_denied(judge(now), reason, &[(key, &bound), ("now", &now_text)]);
+        };
+        assert!(judge(first - seconds).is_ok() && judge(last + seconds).is_ok(), "{skew}");
+        denied(first - seconds - 1, Reason::CertificateNotYetValid, "not_before", first);
+        denied(last + seconds + 1, Reason::CertificateExpired, "not_after", last);
+    }
+}
+
+#[test]
+fn a_certificate_may_be_as_long_as_the_longest_and_not_a_second_longer() {
+    let orders = leaf("orders");
+    let with = |longest: &str| {
+        setting(&format!("[certificate]\nmax_validity = \"{longest}\"\n{ORDERS}"))
+            .accept(&orders)
+            .map(|_| ())
+    };
+    assert!(with("730d").is_ok() && with("731d").is_ok());
+    let evidence = [
+        ("not_before", &*at(NOW - YEAR).to_string()),
+        ("not_after", &*at(NOW + YEAR).to_string()),
+        ("max_validity_seconds", "63071999"),
+    ];
+    assert_denied(with("729d23h59m59s"), Reason::ValidityTooLong, &evidence);
+}
+
+#[test]
 fn a_certificate_without_purposes_is_refused_only_where_they_are_required() {
     let root = Authority::root("Acme Root CA");
     let key = Key::ed25519("orders");
@@ -168,6 +205,44 @@ fn a_certificate_without_purposes_is_refused_only_where_they_are_required() {
     assert!(strict.accept(&with).is_ok());
     let absent = [("extended_key_usage", "absent")];
     assert_denied(strict.accept(&without), Reason::ExtendedKeyUsage, &absent);
+}
+
+#[test]
+fn a_certificate_is_fit_for_clients_by_its_usage_and_its_purposes() {
+    let root = Authority::root("Acme Root CA");
+    let key = Key::ed25519("orders");
+    let issue = |oid: &str, extension: Option<Der>| {
+        let leaf = Certificate::leaf("orders", &key).without(oid);
+        parse(&root.issue(match extension {
+            Some(extension) => leaf.with(extension),
+            None => leaf,
+        }))
+    };
+    let used_for = |bits: &[usize]| issue("2.5.29.15", Some(key_usage(bits)));
+    let meant_for = |purposes: &[&str]| issue("2.5.29.37", Some(extended_key_usage(purposes)));
+    let plain = setting(ORDERS);
+    for fit in [
+        issue("2.5.29.15", None),
+        used_for(&[DIGITAL_SIGNATURE]),
+        used_for(&[KEY_AGREEMENT]),
+        used_for(&[DIGITAL_SIGNATURE, KEY_CERT_SIGN]),
+        meant_for(&[CLIENT_AUTH]),
+        meant_for(&[SERVER_AUTH, CLIENT_AUTH]),
+    ] {
+        assert!(plain.accept(&fit).is_ok());
+    }
+    assert_denied(plain.accept(&used_for(&[KEY_CERT_SIGN])), Reason::KeyUsage, &[]);
+    let any_purpose = setting(&format!("[certificate]\nextended_key_usage = \"any\"\n{ORDERS}"));
+    for (purposes, told) in [
+        (&[SERVER_AUTH][..], "1.3.6.1.5.5.7.3.1"),
+        (&[ANY_EXTENDED_KEY_USAGE][..], "2.5.29.37.0"),
+        (&[SERVER_AUTH, ANY_EXTENDED_KEY_USAGE][..], "1.3.6.1.5.5.7.3.1,2.5.29.37.0"),
+    ] {
+        let unfit = meant_for(purposes);
+        let evidence = [("extended_key_usage", told)];
+        assert_denied(plain.accept(&unfit), Reason::ExtendedKeyUsage, &evidence);
+        assert!(any_purpose.accept(&unfit).is_ok(), "{told}");
+    }
 }
 
 #[test]
@@ -219,11 +294,49 @@ fn tokens_that_are_configured_have_to_be_judged() {
 }
 
 #[test]
+fn whom_revocation_is_asked_about_is_the_path_that_was_trusted() {
+    let setting = setting(ORDERS);
+    let (orders, path) = path_of("orders");
+    let identified = |path: Option<Arc<VerifiedPath>>| {
+        let accepted = setting.accept(&orders).unwrap();
+        let trusted = trust(accepted, path, &setting.rules, &DenyList::None, at(NOW)).unwrap();
+        identify(trusted, &setting.policy, None, &setting.rules).unwrap()
+    };
+    let found = identified(Some(Arc::clone(&path)));
+    assert_eq!(found.path().map(VerifiedPath::leaf), Some(orders.fingerprint()));
+    assert_eq!(found.path().map(|path| path.issuers().len()), Some(2));
+    assert!(identified(None).path().is_none());
+}
+
+#[test]
 fn a_certificate_of_no_client_is_nobodys() {
     let setting = setting(ORDERS);
     let (orders, billing) = (leaf("orders"), leaf("billing"));
     assert!(setting.identify(&orders).is_ok());
     assert_denied(setting.identify(&billing), Reason::NoClientMatched, &[]);
+}
+
+#[test]
+fn what_no_client_was_met_by_comes_with_that_denial_alone() {
+    let mut setting = setting(ORDERS);
+    let (billing, path) = path_of("billing");
+    let denied = |setting: &Setting, path: Option<&Arc<VerifiedPath>>, see: &dyn Fn(&Decision)| {
+        let accepted = setting.accept(&billing).unwrap();
+        let trusted = trust(accepted, path.cloned(), &setting.rules, &DenyList::None, at(NOW));
+        see(&identify(trusted.unwrap(), &setting.policy, None, &setting.rules).unwrap_err());
+    };
+    denied(&setting, Some(&path), &|decision| {
+        let compared = decision.compared().expect("what was compared");
+        assert_eq!(compared.certificate.der(), billing.der());
+        assert_eq!(compared.issuer_public_key, path.issuer_public_key());
+        assert!(compared.issuer_public_key.is_some() && compared.claims.is_none());
+    });
+    denied(&setting, None, &|decision| {
+        let compared = decision.compared().expect("what was compared");
+        assert!(compared.issuer_public_key.is_none());
+    });
+    setting.rules.token_configured = true;
+    denied(&setting, Some(&path), &|decision| assert!(decision.compared().is_none()));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use mtls_authorizer::{
     source::{Clock, Fetcher},
     timestamp::Timestamp,
 };
+use serde_json::{Value, json};
 use support::{Scratch, pki::*, scratch};
 
 /// An authorizer, and the directory that its sources are in.
@@ -25,7 +26,7 @@ struct Process {
 struct Outcome {
     reason: String,
     client: Option<String>,
-    answer: serde_json::Value,
+    answer: Value,
 }
 
 impl Process {
@@ -44,13 +45,32 @@ impl Process {
     }
 
     fn decide(&self, certificate: &Der, seconds: i64) -> Outcome {
-        let event = serde_json::json!({
+        let pem = pem("CERTIFICATE", certificate);
+        self.decide_event(
+            &json!({
+                "type": "REQUEST",
+                "methodArn": ORDERS,
+                "requestContext": { "identity": { "clientCert": { "clientCertPem": pem } } },
+            }),
+            seconds,
+        )
+    }
+
+    /// A call through a load balancer that hands on what the client sent: the certificate, and others after it.
+    fn reason_of_chain(&self, chain: &[&Der], seconds: i64) -> String {
+        let pem: String = chain.iter().map(|certificate| pem("CERTIFICATE", certificate)).collect();
+        let escaped = pem.replace(' ', "%20").replace('+', "%2B").replace('\n', "%0A");
+        let event = json!({
             "type": "REQUEST",
-            "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/orders",
-            "requestContext": {
-                "identity": { "clientCert": { "clientCertPem": pem("CERTIFICATE", certificate) } },
-            },
+            "methodArn": ORDERS,
+            "headers": { "X-Chain": escaped },
+            "multiValueHeaders": { "X-Chain": [escaped] },
+            "requestContext": { "identity": { "vpceId": "vpce-0a1b2c3d" } },
         });
+        self.decide_event(&event, seconds).reason
+    }
+
+    fn decide_event(&self, event: &Value, seconds: i64) -> Outcome {
         let (mut reason, mut client) = (String::new(), None);
         let see = |_: &Request<'_>, authorized: &Authorized<'_>| {
             let decision = &authorized.decision;
@@ -77,6 +97,7 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
+const ORDERS: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/orders";
 const ANYBODY: &str = "[[client]]\nid = \"anybody\"\nany = true\nallow = [\"*\"]\n";
 
 #[test]
@@ -109,6 +130,32 @@ fn a_certificate_that_was_allowed_expires_all_the_same() {
     assert_eq!(process.reason(&orders, NOW + YEAR + 1), "certificate-expired");
     assert_eq!(process.reason(&orders, NOW - YEAR - 1), "certificate-not-yet-valid");
     assert_eq!(process.reason(&orders, NOW - YEAR), "Allow");
+}
+
+#[test]
+fn a_verified_path_is_of_the_certificates_that_came_with_the_call() {
+    let folder = scratch("a_verified_path_is_of_the_certificates_that_came_with_the_call");
+    let root = Authority::root("Acme Root CA");
+    let [issuing, other] = ["Acme Issuing CA", "Acme Other CA"].map(|it| root.intermediate(it));
+    folder.write("root.pem", pem("CERTIFICATE", &root.certificate));
+    let process = Process::start(
+        &folder,
+        &format!(
+            "[source]\nkind = \"alb-passthrough\"\nvpc_endpoints = [\"vpce-0a1b2c3d\"]\n\
+             headers = {{ chain = \"X-Chain\" }}\n[trust]\nanchors = [\"root.pem\"]\n{ANYBODY}"
+        ),
+    );
+    let orders = issuing.issue(leaf("orders"));
+    // Whatever calls were before: without its authority a certificate has no path, and with another's neither.
+    for _ in 0..2 {
+        assert_eq!(process.reason_of_chain(&[&orders], NOW), "untrusted-chain");
+        assert_eq!(process.reason_of_chain(&[&orders, &other.certificate], NOW), "untrusted-chain");
+        assert_eq!(process.reason_of_chain(&[&orders, &issuing.certificate], NOW), "Allow");
+        assert_eq!(
+            process.reason_of_chain(&[&orders, &other.certificate, &issuing.certificate], NOW),
+            "Allow"
+        );
+    }
 }
 
 #[test]

@@ -399,6 +399,30 @@ async fn an_answer_serves_on_while_it_is_in_date_however_many_there_are() {
 }
 
 #[tokio::test]
+async fn an_answer_is_asked_for_again_when_it_is_due_and_not_before() {
+    let world = World::new("an_answer_is_asked_for_again_when_it_is_due_and_not_before");
+    let good = || SingleResponse::good(&world.issuing, SERIAL);
+    let unlimited = SingleResponse { next_update: None, ..good() };
+    // Without a `nextUpdate` it is due after `refresh`, else after its `nextUpdate`, an hour from now.
+    for (answer, due) in [(unlimited, 300), (good(), HOUR + 1)] {
+        let answer = world.issuing.answer(OcspResponse::of(vec![answer]));
+        let responder = Peer::answering(ok(&answer)).await;
+        let lines = format!(
+            "check = [\"ocsp\"]\nocsp_responder = \"{}\"\nrefresh = \"5m\"",
+            responder.url("/")
+        );
+        let authorizer = world.authorizer(&lines).await;
+        for after in [0, 0, due - 1] {
+            assert_allowed(&world.ask(&authorizer, now().plus(after)).await);
+            assert_eq!(responder.requests().len(), 1, "{after} of {due}");
+        }
+        // Where what comes has expired, the responder is asked in another way too.
+        let _ = world.ask(&authorizer, now().plus(due)).await;
+        assert!(responder.requests().len() > 1, "{due}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_proves_nothing_denies() {
     let world = World::new("revocation_ocsp_faults");
     let good = || OcspResponse::of(vec![SingleResponse::good(&world.issuing, SERIAL)]);
@@ -428,6 +452,32 @@ async fn an_answer_that_proves_nothing_denies() {
         assert_denied(&line, "revocation-unknown");
         assert!(line["ocsp"].is_string(), "{name}: {line}");
     }
+}
+
+#[tokio::test]
+async fn a_certificate_that_names_nobody_who_can_be_asked_is_unknown() {
+    let world = World::new("a_certificate_that_names_nobody_who_can_be_asked_is_unknown");
+    let with = |dotted: &str, value: &[u8]| {
+        world.issuing.issue(
+            Certificate::leaf("orders", &Key::ed25519("orders")).with(extension(dotted, value)),
+        )
+    };
+    world.scratch.write("clients.crl", world.issuing.revoke(Crl::of(Vec::new())));
+    let lists = world.authorizer("check = [\"crl\"]\ncrls = [\"clients.crl\"]").await;
+    let responders =
+        world.authorizer("check = [\"ocsp\"]\nallowed_hosts = [\"pki.example\"]").await;
+    assert_allowed(&world.ask(&lists, now()).await);
+    let nobody = world.ask(&responders, now()).await;
+    assert_denied(&nobody, "revocation-unknown");
+    assert_tells(&nobody, "ocsp", "no responder is configured, and the certificate names none");
+    // Where the places can't be read, a list that is there proves nothing: its scope can't be told.
+    let unreadable = ask(&lists, &with("2.5.29.31", &[0x30, 0x02, 0x04, 0x00]), now()).await;
+    assert_denied(&unreadable, "revocation-unknown");
+    assert_tells(&unreadable, "crl", "the distribution points are malformed");
+    let unreadable =
+        ask(&responders, &with("1.3.6.1.5.5.7.1.1", &[0x30, 0x02, 0x04, 0x00]), now()).await;
+    assert_denied(&unreadable, "revocation-unknown");
+    assert_tells(&unreadable, "ocsp", "the authority information access is malformed");
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Applies deliberate faults, one at a time, to a copy of the sources, and demands that each turns the tests red.
 
-usage: run.py [NAME…]    faults whose names contain one of these; all, where none is given
+usage: run.py [NAME…]              faults whose names contain one of these; all, where none is given
+       run.py --generated [FILE…]  every fault that cargo-mutants makes of these files, or of src/decide.rs
 
-The tests that are known to notice a fault run first; only where they stay green does everything else run.
+The tests that are known to notice a fault run first (`lib` stands for those beside the code); only where they stay
+green does everything else run. What is generated is judged by the quick tests alone, which .cargo/mutants.toml names.
 """
 import json
 import os
@@ -36,6 +38,12 @@ def copy_sources():
             shutil.copymode(source, copy)
 
 
+def programs(mutation):
+    """The tests that are known to notice it, as arguments; without those that are not there any more."""
+    there = [name for name in mutation["tests"] if name == "lib" or (TREE / "tests" / f"{name}.rs").exists()]
+    return [("--lib",) if name == "lib" else ("--test", name) for name in there]
+
+
 def judge(mutation):
     """Which test noticed, or why none did."""
     path = TREE / mutation["file"]
@@ -44,8 +52,7 @@ def judge(mutation):
         return None, "does not apply: the list has to follow the sources"
     path.write_text(sound.replace(mutation["find"], mutation["replace"]))
     try:
-        known = [name for name in mutation["tests"] if (TREE / "tests" / f"{name}.rs").exists()]
-        for arguments in [*(["--test", name] for name in known), []]:
+        for arguments in [*programs(mutation), ()]:
             run = cargo_test(*arguments)
             if "could not compile" in run.stdout:
                 return None, "does not compile:\n" + run.stdout[-2000:]
@@ -56,12 +63,24 @@ def judge(mutation):
         path.write_text(sound)
 
 
+def generated(files):
+    """What cargo-mutants makes of the files, in the same copy and with what is built there already."""
+    tools = subprocess.run([ROOT / "ci" / "tools.sh", "cargo-mutants"], check=True, stdout=subprocess.PIPE, text=True)
+    environment = dict(os.environ, CARGO_TARGET_DIR=str(TREE.parent / "target"), PROPTEST_MAX_SHRINK_ITERS="0",
+                       PATH=tools.stdout.strip() + os.pathsep + os.environ["PATH"])
+    wanted = [argument for file in files or ["src/decide.rs"] for argument in ("--file", file)]
+    return subprocess.run(["cargo", "mutants", "--dir", TREE, "--in-place", "--output", TREE.parent, "--no-shuffle",
+                           "--colors", "never", *wanted], env=environment).returncode
+
+
 def main():
     copy_sources()
+    if sys.argv[1:2] == ["--generated"]:
+        sys.exit(generated(sys.argv[2:]))
     mutations = json.loads(LIST.read_text())
     wanted = [m for m in mutations if not sys.argv[1:] or any(word in m["name"] for word in sys.argv[1:])]
-    sound = sorted({name for m in wanted for name in m["tests"] if (TREE / "tests" / f"{name}.rs").exists()})
-    run = cargo_test(*(argument for name in sound for argument in ("--test", name)))
+    sound = sorted({program for mutation in wanted for program in programs(mutation)})
+    run = cargo_test(*(argument for program in sound for argument in program))
     if run.returncode:
         sys.exit("the tests are red without a fault:\n" + run.stdout[-4000:])
     survivors = 0

@@ -520,6 +520,30 @@ mod tests {
     }
 
     #[test]
+    fn routes_cover_and_overlap_by_method_and_path() {
+        let texts = ["*", "* /*", "GET /*", "POST /*", "* /a", "GET /a", "POST /a*", "GET /b"];
+        let methods = METHODS.into_iter().chain(["TRACE"]);
+        let calls: Vec<(&str, &str)> = methods
+            .flat_map(|method| ["/", "/a", "/ab", "/b"].map(|path| (method, path)))
+            .collect();
+        let admitted = texts.map(|text| {
+            let pattern = RoutePattern::parse(text).unwrap();
+            let by_call: Vec<bool> =
+                calls.iter().map(|(method, path)| pattern.admits(method, path)).collect();
+            (pattern, by_call)
+        });
+        for (left, by_left) in &admitted {
+            for (right, by_right) in &admitted {
+                let pairs = || by_left.iter().zip(by_right);
+                let covers = pairs().all(|(left, right)| *left || !*right);
+                let overlap = pairs().any(|(left, right)| *left && *right);
+                assert_eq!(left.covers(right), covers, "{left} covers {right}");
+                assert_eq!(left.overlaps(right), overlap, "{left} overlaps {right}");
+            }
+        }
+    }
+
+    #[test]
     fn a_hostile_glob_takes_no_longer_than_its_length_by_the_texts() {
         let glob = format!("/{}b", "*a".repeat(150));
         assert!(!glob_matches(&glob, &format!("/{}", "a".repeat(8_000))));
