@@ -332,12 +332,6 @@ pub struct Identified<'a> {
 }
 
 impl Identified<'_> {
-    /// The certificate.
-    #[must_use]
-    pub fn certificate(&self) -> &Certificate {
-        self.certificate
-    }
-
     /// The path from the certificate to a trust anchor.
     #[must_use]
     pub fn path(&self) -> Option<&VerifiedPath> {

@@ -201,12 +201,6 @@ impl Condition {
         }
     }
 
-    /// Whether it says something of the certificate, and not of the token.
-    #[must_use]
-    pub fn is_about_certificate(&self) -> bool {
-        !matches!(self, Self::Token(..))
-    }
-
     /// Whether it says which authority issued the certificate.
     #[must_use]
     pub fn is_about_issuer(&self) -> bool {

@@ -196,21 +196,10 @@ impl Values {
         self.patterns.is_empty().then_some(&*self.exact)
     }
 
-    /// The exact texts.
-    pub fn exact(&self) -> impl Iterator<Item = &str> {
-        self.exact.iter().map(|text| &**text)
-    }
-
     /// The patterns.
     #[must_use]
     pub fn patterns(&self) -> &[Pattern] {
         &self.patterns
-    }
-
-    /// Whether nothing was added, so that nothing matches.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.patterns.is_empty()
     }
 
     fn matches_exactly(&self, value: &str) -> bool {
