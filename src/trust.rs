@@ -2,9 +2,10 @@
 //!
 //! `rustls-webpki` builds and verifies the path. What it leaves out is checked here: `keyCertSign` and purposes of
 //! every authority, the strength of keys and signatures below the anchor, constraints on e-mail addresses for those
-//! in subjects and beyond ASCII, and of the anchor itself its validity, its critical extensions, and that it may issue at all, for how
-//! many levels. Certificates that webpki refuses to read as a client's (X.509 v1 and v2, and an authority's own) are
-//! verified here when a trust anchor issued them directly; and one that is byte for byte an anchor is its own path.
+//! in subjects and beyond ASCII, and of the anchor itself its validity, its critical extensions, and that it may issue
+//! at all, for how many levels. Certificates that webpki refuses to read as a client's (X.509 v1 and v2, and an
+//! authority's own) are verified here when a trust anchor issued them directly; and one that is byte for byte an anchor
+//! is its own path.
 //!
 //! Every certificate of the anchors' bundles is an anchor, whoever signed it. Valid paths that are refused
 //! nevertheless are listed in `docs/path-validation.md`.

@@ -12,9 +12,7 @@ mod support;
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
 
 use mtls_authorizer::{
@@ -22,7 +20,7 @@ use mtls_authorizer::{
     timestamp::Timestamp,
 };
 use serde_json::Value;
-use support::scratch;
+use support::{run_binary, scratch};
 
 /// How a command ended and what it printed.
 struct Run {
@@ -37,18 +35,7 @@ fn run(arguments: &[&str]) -> Run {
 }
 
 fn run_with(arguments: &[&str], input: &[u8]) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mtls-authorizer"))
-        .args(arguments)
-        .current_dir(events())
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A process that ends without reading closes the pipe.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    let output = child.wait_with_output().unwrap();
+    let output = run_binary(&events(), arguments, input);
     Run {
         exit: output.status.code().expect("an exit code"),
         output: String::from_utf8(output.stdout).unwrap(),

@@ -11,19 +11,13 @@
 
 mod support;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::Write,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use runtime_emulator::{Launch, LogStream, Outcome};
 use serde_json::{Value, json};
 use support::{
     function::{self, Function, is_decision, parse},
-    scratch,
+    run_binary, scratch,
     secrets::{self, MARK},
 };
 
@@ -292,17 +286,8 @@ fn a_malformed_event_is_an_error_of_the_fixed_type_and_the_next_call_is_served()
 #[test]
 fn a_malformed_event_is_no_decision_of_the_command_line_either() {
     for (name, payload) in malformed_payloads() {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mtls-authorizer"))
-            .args(["decide", "-", "--config"])
-            .arg(default_configuration())
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(&payload).unwrap();
-        let output = child.wait_with_output().unwrap();
+        let arguments = ["decide", "-", "--config", "../authorizer.toml"];
+        let output = run_binary(&events(), arguments, &payload);
         assert_eq!(output.status.code(), Some(2), "{name}");
         assert!(output.stdout.is_empty(), "{name}");
         let errors = String::from_utf8(output.stderr).unwrap();

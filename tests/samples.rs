@@ -4,14 +4,10 @@
 
 mod support;
 
-use std::{
-    fs,
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, path::Path};
 
 use serde_json::Value;
+use support::run_binary;
 
 /// What `decide` did: its exit code, the answer on standard output, the log lines on standard error.
 struct Run {
@@ -32,19 +28,8 @@ impl Run {
 
 /// Runs `decide` for an event, with nothing in the environment.
 fn decide(arguments: &[&str], event: &str) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mtls-authorizer"))
-        .args(["decide"])
-        .args(arguments)
-        .arg("-")
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A process that ends without reading closes the pipe.
-    let _ = child.stdin.take().unwrap().write_all(event.as_bytes());
-    let output = child.wait_with_output().unwrap();
+    let arguments = [&["decide"], arguments, &["-"]].concat();
+    let output = run_binary(root(), arguments, event.as_bytes());
     let log = String::from_utf8(output.stderr).unwrap();
     let answer = String::from_utf8(output.stdout).unwrap();
     for text in [&answer, &log] {

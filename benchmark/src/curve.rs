@@ -50,7 +50,8 @@ pub(crate) fn all(
         (
             "anchors",
             "trust anchors",
-            "P-256, the one that the path ends in is the last; its path is kept between calls, and its times judged on each",
+            "P-256, the one that the path ends in is the last; its path is kept between calls, and \
+             its times judged on each",
             &[1, 10, 100, 1000],
             anchors,
         ),

@@ -21,7 +21,33 @@ pub mod openssl;
 pub mod pki;
 pub mod secrets;
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{
+    ffi::OsStr,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+/// Runs the built binary in a directory, with this on standard input and nothing in the environment.
+pub fn run_binary(
+    directory: &Path,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    input: &[u8],
+) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mtls-authorizer"))
+        .args(arguments)
+        .current_dir(directory)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A process that ends without reading closes the pipe.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
 
 /// A directory of one test's own, in Cargo's target directory, empty at first and removed at the end.
 pub struct Scratch(PathBuf);
