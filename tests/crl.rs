@@ -762,6 +762,61 @@ fn structure_is_read_strictly() {
 }
 
 #[test]
+fn date_of_an_entry_is_one_exactly_where_it_is_one_elsewhere() {
+    let ca = World::new().ca;
+    let hasher = SerialHasher::new();
+    for date in [*b"260228000000Z", *b"261129235959Z"] {
+        for (at, octet) in (0..date.len()).flat_map(|at| (0..=255).map(move |octet| (at, octet))) {
+            let mut date = date;
+            date[at] = octet;
+            let time = tlv(0x17, &date);
+            let read = Reader::new(&time).time("").is_ok();
+            let list = ca.revoke(Crl::of(vec![sequence(&[integer(SERIAL), time])]));
+            assert_eq!(parse(&list, &hasher).is_ok(), read, "{}", date.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn long_list_tells_every_serial_and_its_reason() {
+    let codes = [0, 1, 2, 3, 4, 5, 6, 9, 10];
+    // In sequence: short ones, of the length that RFC 5280 allows, and longer ones.
+    let serials = |number: usize| {
+        let octets = &number.to_be_bytes()[5..];
+        [
+            [&[1], octets].concat(),
+            [&[1; 17], octets].concat(),
+            [&[1], octets, &[1; 28]].concat(),
+            [&[1; 29], octets].concat(),
+        ]
+    };
+    let mut entries: Vec<Der> = (0..40_000)
+        .step_by(2)
+        .flat_map(|number| {
+            let reason = reason(codes[number % codes.len()]);
+            serials(number)
+                .map(|serial| revoked_with(&serial, NOW - DAY, std::slice::from_ref(&reason)))
+        })
+        .collect();
+    let repeated = (0..10_000).map(|n| reason(codes[8 - n % 7]));
+    entries.extend(repeated.map(|reason| revoked_with(OTHER, NOW - DAY, &[reason])));
+    let world = World::with(Crl::of(entries));
+    for number in 0..40_000 {
+        for serial in serials(number) {
+            let verdict = world.verdict(&serial);
+            if number % 2 == 0 {
+                let code = codes[number % codes.len()];
+                assert_revoked(&verdict, ReasonCode::from_code(code).unwrap());
+            } else {
+                assert_good(&verdict);
+            }
+        }
+    }
+    assert_revoked(&world.verdict(OTHER), ReasonCode::CaCompromise);
+    assert_good(&world.verdict(SERIAL));
+}
+
+#[test]
 fn uris_of_distribution_points_are_told() {
     let names = full_name(&[dns(b"crl.example"), uri(b"http://crl.example/1"), uri(b"ldap:///x")]);
     let points = point(&[distribution_point(Some(&names), None, None)], &[]);

@@ -154,7 +154,9 @@ impl<'h> Entries<'h> {
             let serial = entry.integer("an entry has no serial number")?;
             revocation_date(&mut entry)?;
             let mut reason = ReasonCode::Unspecified;
-            if !entry.is_empty() {
+            if let Some(alone) = reason_alone(entry.remaining()).filter(|_| v2) {
+                reason = alone;
+            } else if !entry.is_empty() {
                 let extensions = entry.expect(tag::SEQUENCE, "an entry holds an unknown field")?;
                 entry.end("an entry holds an unknown field")?;
                 if !v2 {
@@ -235,18 +237,44 @@ fn revocation_date(entry: &mut Reader<'_>) -> Result<(), DerError> {
 
 #[inline]
 fn exists_in_every_month(utc_time: &[u8]) -> bool {
-    let Ok([y1, y2, rest @ .., b'Z']) = <[u8; 13]>::try_from(utc_time) else { return false };
-    let [m1, m2, d1, d2, h1, h2, n1, n2, s1, s2] = rest;
-    let in_range = |high: u8, low: u8, range: std::ops::RangeInclusive<u8>| {
-        let (high, low) = (high.wrapping_sub(b'0'), low.wrapping_sub(b'0'));
-        high <= 9 && low <= 9 && range.contains(&(high * 10 + low))
+    let Some((date_and_hour, [n1, n2, s1, s2, b'Z'])) = utc_time.split_first_chunk::<8>() else {
+        return false;
     };
-    in_range(y1, y2, 0..=99)
-        && in_range(m1, m2, 1..=12)
-        && in_range(d1, d2, 1..=28)
-        && in_range(h1, h2, 0..=23)
-        && in_range(n1, n2, 0..=59)
-        && in_range(s1, s2, 0..=59)
+    let text = u64::from_be_bytes(*date_and_hour);
+    let rest = u64::from(u32::from_be_bytes([*n1, *n2, *s1, *s2]));
+    // Of two digits, the order of the text is that of the numbers.
+    let pair = |text: u64, shift: u32, first: &[u8; 2], last: &[u8; 2]| {
+        let number = |pair: &[u8; 2]| u64::from(u16::from_be_bytes(*pair));
+        (number(first)..=number(last)).contains(&((text >> shift) & 0xffff))
+    };
+    are_digits(text)
+        && are_digits(rest | 0x3030_3030 << 32)
+        && pair(text, 32, b"01", b"12")
+        && pair(text, 16, b"01", b"28")
+        && pair(text, 0, b"00", b"23")
+        && pair(rest, 16, b"00", b"59")
+        && pair(rest, 0, b"00", b"59")
+}
+
+/// Whether all eight octets are digits in ASCII: the upper half of each is 3, and is so still with 6 added.
+#[inline]
+fn are_digits(octets: u64) -> bool {
+    const UPPER: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const THREE: u64 = 0x3030_3030_3030_3030;
+    const SIX: u64 = 0x0606_0606_0606_0606;
+    octets & UPPER == THREE && octets.wrapping_add(SIX) & UPPER == THREE
+}
+
+/// The reason of an entry whose extensions are in the one form that almost all have: a reason code, not
+/// critical, and nothing else. Compared as a whole, which saves a fifth of the time that a long list takes.
+#[inline]
+fn reason_alone(entry_extensions: &[u8]) -> Option<ReasonCode> {
+    const HEAD: [u8; 13] =
+        [0x30, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x1d, 0x15, 0x04, 0x03, 0x0a, 0x01];
+    match entry_extensions.split_last() {
+        Some((&code, head)) if *head == HEAD => ReasonCode::from_code(code),
+        _ => None,
+    }
 }
 
 fn reason_code(extension: &Extension<'_>) -> Result<ReasonCode, DerError> {
