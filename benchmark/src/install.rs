@@ -17,6 +17,8 @@ pub(crate) struct Installed {
     pub(crate) scratch: PathBuf,
     /// The authorizer, unless it is not asked for.
     pub(crate) authorizer: Option<PathBuf>,
+    /// The authorizer, linked statically.
+    linked_statically: Option<PathBuf>,
     against: Option<PathBuf>,
     noop: Option<PathBuf>,
     floor: Option<PathBuf>,
@@ -50,6 +52,7 @@ pub(crate) fn all(options: &Options) -> Result<Installed, String> {
     let mut installed = Installed {
         scratch: target.join("benchmark"),
         authorizer: None,
+        linked_statically: None,
         against: options.against.clone().filter(|_| wanted("against")),
         noop: None,
         floor: None,
@@ -64,6 +67,12 @@ pub(crate) fn all(options: &Options) -> Result<Installed, String> {
             None => cargo(root, &["build", "--release", "--package", "mtls-authorizer"])
                 .map(|()| target.join("release/mtls-authorizer"))?,
         });
+    }
+    if wanted("static") {
+        match linked_statically(root, &target) {
+            Ok(binary) => installed.linked_statically = Some(binary),
+            Err(reason) => installed.left_out.push(("static".to_owned(), reason)),
+        }
     }
     if wanted("noop") || wanted("floor") {
         let directory = target.join("contenders/cargo");
@@ -88,6 +97,18 @@ pub(crate) fn all(options: &Options) -> Result<Installed, String> {
         }
     }
     Ok(installed)
+}
+
+/// Builds the authorizer as it is released: with musl in it, and nothing that is looked for at a start.
+fn linked_statically(root: &Path, target: &Path) -> Result<PathBuf, String> {
+    let triple = format!("{}-unknown-linux-musl", env::consts::ARCH);
+    let library =
+        first_line(Command::new("rustc").args(["--print", "target-libdir", "--target", &triple]))?;
+    if !Path::new(&library).is_dir() {
+        return Err(format!("needs `rustup target add {triple}`"));
+    }
+    cargo(root, &["build", "--release", "--package", "mtls-authorizer", "--target", &triple])?;
+    Ok(target.join(triple).join("release/mtls-authorizer"))
 }
 
 impl Installed {
@@ -121,6 +142,9 @@ impl Installed {
         };
         [
             self.authorizer.as_ref().map(|it| ours("authorizer", "this project", it)),
+            self.linked_statically
+                .as_ref()
+                .map(|it| ours("static", "this project, linked with musl as in a release", it)),
             self.against.as_ref().map(|it| ours("against", "another build of it", it)),
             self.noop.as_ref().map(|it| {
                 idle("noop", "does nothing, on `lambda_runtime` and multi-threaded tokio", it)

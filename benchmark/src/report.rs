@@ -165,30 +165,10 @@ impl Report<'_> {
     }
 
     fn targets(&self, text: &mut String) {
-        let Some(ours) = self.samples_of("authorizer") else { return };
+        let Some(authorizer) = self.samples_of("authorizer") else { return };
         let _ =
             writeln!(text, "## What it is held to\n\n| | bound | measured | |\n|---|---|---:|---|");
-        for (name, quantity, base, bound) in &TARGETS {
-            let Some(theirs) = self.samples_of(base) else { continue };
-            let (bound, measured, holds) = match bound {
-                Bound::AtMost(most) => {
-                    let ratio = ratio(ours, theirs, quantity);
-                    (format!("at most {most:.2}× {base}"), times(&ratio), ratio.median <= *most)
-                }
-                Bound::TimesFaster(least) => {
-                    let ratio = ratio(theirs, ours, quantity);
-                    let bound = format!("{base} takes at least {least:.0}×");
-                    (bound, times(&ratio), ratio.median >= *least)
-                }
-            };
-            let _ = writeln!(text, "| {name} | {bound} | {measured} | {} |", verdict(holds));
-        }
-        let peak = of(ours, &PEAK).greatest;
-        let holds = verdict(peak <= PEAK_MIB_AT_MOST);
-        let _ = writeln!(
-            text,
-            "| peak memory | at most {PEAK_MIB_AT_MOST:.0} MiB | {peak:.1} | {holds} |"
-        );
+        self.speed_and_memory(text, "", authorizer);
         if let Some(growth) = self.growth_of("clients") {
             let holds = verdict(growth.median <= CLIENTS_AT_MOST);
             let measured = times(&growth);
@@ -208,7 +188,34 @@ impl Report<'_> {
                 );
             }
         }
+        if let Some(linked_statically) = self.samples_of("static") {
+            self.speed_and_memory(text, "static: ", linked_statically);
+        }
         text.push('\n');
+    }
+
+    fn speed_and_memory(&self, text: &mut String, which: &str, ours: &[Sample]) {
+        for (name, quantity, base, bound) in &TARGETS {
+            let Some(theirs) = self.samples_of(base) else { continue };
+            let (bound, measured, holds) = match bound {
+                Bound::AtMost(most) => {
+                    let ratio = ratio(ours, theirs, quantity);
+                    (format!("at most {most:.2}× {base}"), times(&ratio), ratio.median <= *most)
+                }
+                Bound::TimesFaster(least) => {
+                    let ratio = ratio(theirs, ours, quantity);
+                    let bound = format!("{base} takes at least {least:.0}×");
+                    (bound, times(&ratio), ratio.median >= *least)
+                }
+            };
+            let _ = writeln!(text, "| {which}{name} | {bound} | {measured} | {} |", verdict(holds));
+        }
+        let peak = of(ours, &PEAK).greatest;
+        let holds = verdict(peak <= PEAK_MIB_AT_MOST);
+        let _ = writeln!(
+            text,
+            "| {which}peak memory | at most {PEAK_MIB_AT_MOST:.0} MiB | {peak:.1} | {holds} |"
+        );
     }
 
     fn growth(&self, text: &mut String, plots: Option<&str>) {
@@ -268,8 +275,11 @@ impl Report<'_> {
              the log line and the end of the first call are in it. Warm call: wall time from the \
              event written to the answer read, median of each block of calls; CPU from request to \
              request. Peak memory: `VmHWM`, interpreter included.\n\
-             - The event is `events/rest-allow.json` in all contenders. **authorizer**, **node** and \
-             **python** do one job: parse the certificate, judge validity, usage and key, match one \
+             - **authorizer** is what `cargo build --release` makes, linked with the machine's C \
+             library; **static** is linked with musl (`--target …-unknown-linux-musl`), as the \
+             release's zips are.\n\
+             - The event is `events/rest-allow.json` in all contenders. **authorizer**, **static**, \
+             **node** and **python** do one job: parse the certificate, judge validity, usage and key, match one \
              of 100 clients by its whole name (the last one), answer an IAM policy with the \
              certificate's facts, write one log line. They must refuse a stranger first. **noop** \
              and **floor** do nothing: no certificate, no policy, no log line. **noop** is built as \
