@@ -686,7 +686,8 @@ fn a_usage_plan_key_is_never_shown() {
         configuration.policy.clients()[0].usage_plan_key.as_ref().unwrap().expose(),
         "hidden-0123456789"
     );
-    assert!(!format!("{configuration:?}").contains("hidden"));
+    let debugged = format!("{configuration:?}");
+    assert!(debugged.contains("UsagePlanKey(…)") && !debugged.contains("hidden"), "{debugged}");
     let faults = faults(&hidden.replace("hidden-", "hidden "));
     assert!(!faults.concat().contains("hidden"), "{faults:?}");
 }
