@@ -748,6 +748,61 @@ fn routes_are_written_out_and_bounded() {
 }
 
 #[test]
+fn a_route_and_a_clients_lists_may_be_as_long_as_fits_and_not_a_character_longer() {
+    let stage_of = |name: usize| {
+        let before = "arn:aws-us-gov:execute-api:ap-southeast-1:123456789012:a1b2c3d4e5/";
+        before.len() + name
+    };
+    let client = |lines: &str| format!("[[client]]\nid = \"c\"\nany = true\n{lines}\n");
+    // One ARN: 512 characters, with the longest name of a stage.
+    for (method, longest_method) in [("GET", "GET"), ("*", "OPTIONS"), ("OPTIONS", "OPTIONS")] {
+        for (list, other) in [("allow", ""), ("deny", "allow = [\"*\"]\n")] {
+            let path = |arn: usize| {
+                let path = arn - stage_of(128) - "/".len() - longest_method.len();
+                let text = format!("{method} /{}", "a".repeat(path - "/".len()));
+                client(&format!("{other}{list} = [\"{text}\"]"))
+            };
+            accepted(&path(512));
+            let found = faults(&path(513));
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(
+                found[0].ends_with("the route is 318 characters long; at most 317 are left of an ARN's 512 after the longest stage"),
+                "{found:?}"
+            );
+        }
+    }
+    // Both lists of a client: 4096 characters, with the usual length of a stage's name.
+    let lists = |total: usize| {
+        let arn = |route: &str| stage_of(32) + "/".len() + route.len();
+        let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        let every: usize = methods.iter().map(|method| arn(&format!("{method}/a"))).sum();
+        let mut left = total - every - arn("*");
+        let mut deny = vec!["\"*\"".to_owned()];
+        while left > 0 {
+            // No route is so short that what is left could not be another one.
+            let next = if left > 600 {
+                300
+            } else if left > 400 {
+                left - 200
+            } else {
+                left
+            };
+            let path = next - arn("GET/");
+            deny.push(format!("\"GET /{}\"", "b".repeat(path)));
+            left -= next;
+        }
+        client(&format!("allow = [\"* /a\"]\ndeny = [{}]", deny.join(", ")))
+    };
+    accepted(&lists(4096));
+    assert_faults(
+        &lists(4097),
+        &[
+            "authorizer.toml:4:9: [[client]] `c`: allow: the ARNs of `allow` and `deny` come to 4097 characters, with a stage's of 98; at most 4096 fit (a method `*` counts as 7 ARNs)",
+        ],
+    );
+}
+
+#[test]
 fn routes_are_read_to_the_end_whatever_is_wrong_with_either_list() {
     let client = |lines: &str| format!("[[client]]\nid = \"c\"\nany = true\n{lines}\n");
     let wrong = "authorizer.toml:5:9: [[client]] `c`: deny: the method `get` is written in upper case: `GET`";
