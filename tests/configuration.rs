@@ -547,6 +547,46 @@ fn no_condition_may_be_empty() {
 }
 
 #[test]
+fn a_network_has_its_length_in_digits_and_no_longer_than_its_addresses() {
+    for (good, bad) in [
+        ("10.0.0.0/8", "10.0.0.0/+8"),
+        ("10.0.0.0/8", "10.0.0.0/ 8"),
+        ("10.0.0.0/8", "10.0.0.0/-8"),
+        ("10.0.0.0/8", "10.0.0.0/"),
+        ("10.0.0.0/8", "10.0.0.0/8/8"),
+        ("10.0.0.0/8", "10.0.0.0/255.0.0.0"),
+        ("10.0.0.1/32", "10.0.0.1/33"),
+        ("2001:db8::/33", "2001:db8::/+33"),
+        ("2001:db8::1/128", "2001:db8::1/129"),
+        ("2001:db8::1/128", "2001:db8::1/256"),
+    ] {
+        accepted(&client(&format!("san_ip = \"{good}\"")));
+        let longest = if bad.contains(':') { 128 } else { 32 };
+        assert_faults(
+            &client(&format!("san_ip = \"{bad}\"")),
+            &[&format!(
+                "authorizer.toml:4:10: [[client]] `c`: san_ip: the prefix length of `{bad}` is not a number up to {longest}"
+            )],
+        );
+    }
+    // Nor is it a part of another's.
+    for (good, bad, network) in [
+        ("10.1.0.0/16", "10.1.128.0/16", "10.1.0.0/16"),
+        ("10.1.128.0/17", "10.1.255.255/17", "10.1.128.0/17"),
+        ("2001:db8::/32", "2001:db8::1/32", "2001:db8::/32"),
+        ("8000::/1", "ffff::/1", "8000::/1"),
+    ] {
+        accepted(&client(&format!("san_ip = \"{good}\"")));
+        assert_faults(
+            &client(&format!("san_ip = \"{bad}\"")),
+            &[&format!(
+                "authorizer.toml:4:10: [[client]] `c`: san_ip: `{bad}` has bits set outside of its network; the network is `{network}`"
+            )],
+        );
+    }
+}
+
+#[test]
 fn conditions_name_what_they_need() {
     let pin = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
     let issuer_key = client(&format!("issuer_public_key = [\"{pin}\"]"));
