@@ -659,6 +659,22 @@ fn context_is_ascii_under_free_keys() {
     ] {
         assert!(context(wrong).is_err(), "{wrong}");
     }
+    for (wrong, told) in [
+        ("{ a = \"\u{e9}\" }", "a: must be printable ASCII: it is sent as a header"),
+        ("{ a = nan }", "a: must be a finite number"),
+        ("{ a = [1] }", "a: expected a string, a number, `true` or `false`, found an array"),
+        ("{ a = {} }", "a: expected a string, a number, `true` or `false`, found a table"),
+        ("{ claims = \"a\" }", "claims: `claims` is reserved"),
+        ("{ tokenA = \"a\" }", "tokenA: `tokenA` is reserved: `token…` is for [token] claims"),
+        (
+            "{ a-b = \"a\" }",
+            "a-b: `a-b` is no context key; these are letters, digits and `_`, a letter first",
+        ),
+    ] {
+        let faults = context(wrong).unwrap_err();
+        let told = format!("[[client]] `c`: context.{told}");
+        assert!(faults.0.len() == 1 && faults.to_string().ends_with(&told), "{told}: {faults}");
+    }
 }
 
 #[test]
@@ -678,6 +694,34 @@ fn what_a_client_is_written_with_is_told_by_its_key_and_rule() {
         (
             "subject = { colour = \"a\" }",
             "subject.colour: `colour` is neither a short name of RFC 4514 (CN, L, ST, O, OU, C, STREET, DC, UID) nor a dotted identifier in quotes",
+        ),
+        (
+            "subject = { 2.5.4.5 = \"a\" }",
+            "subject.2: write a dotted identifier in quotes, such as \"2.5.4.5\"",
+        ),
+        (
+            "subject = { 2 = \"a\" }",
+            "subject.2: `2` is neither a short name of RFC 4514 (CN, L, ST, O, OU, C, STREET, DC, UID) nor a dotted identifier in quotes",
+        ),
+        (
+            "subject = { colour = { prefix = \"a\" } }",
+            "subject.colour: `colour` is neither a short name of RFC 4514 (CN, L, ST, O, OU, C, STREET, DC, UID) nor a dotted identifier in quotes",
+        ),
+        (
+            "subject = { \"\" = { prefix = \"a\" } }",
+            "subject.\"\": `` is neither a short name of RFC 4514 (CN, L, ST, O, OU, C, STREET, DC, UID) nor a dotted identifier in quotes",
+        ),
+        (
+            "san_dns = 7",
+            "san_dns: expected a string, or one of { prefix = … }, { suffix = … }, { regex = … }, found an integer",
+        ),
+        (
+            "san_dns = {}",
+            "san_dns: must not be empty: one of { prefix = … }, { suffix = … }, { regex = … }",
+        ),
+        (
+            "subject.CN = { prefix = \"a\", suffix = \"b\" }",
+            "subject.CN: holds several patterns; write each by itself, in an array",
         ),
         ("any = true\ntoken = \"sub\"", "token: expected a table, found a string"),
         (
@@ -867,6 +911,26 @@ fn routes_are_read_to_the_end_whatever_is_wrong_with_either_list() {
         &["authorizer.toml:5:8: [[client]] `c`: deny: expected an array, found an integer"],
     );
     accepted(&client("allow = [\"GET /a\"]\ndeny = [\"GET /a\"]"));
+}
+
+#[test]
+fn a_star_is_data_and_whoever_means_a_wildcard_is_told_what_to_write() {
+    let data =
+        |text: &str| format!("`*` is data, not a wildcard: this matches `{text}` to the letter");
+    let suffix = "`*` is data: this matches a certificate for `*.acme.example`, not names under it; for these, write { suffix = \".acme.example\" }";
+    for (condition, place, told) in [
+        ("san_dns = \"*.acme.example\"", "4:11", suffix),
+        ("subject.CN = \"*.acme.example\"", "4:14", &data("*.acme.example")),
+        ("subject.CN = \"*\"", "4:14", &data("*")),
+        ("subject.CN = \"orders*\"", "4:14", &data("orders*")),
+        ("san_uri = \"spiffe://acme/*\"", "4:11", &data("spiffe://acme/*")),
+    ] {
+        let path = condition.split(' ').next().unwrap();
+        let told = format!("authorizer.toml:{place}: [[client]] `c`: {path}: {told}");
+        assert_eq!(warnings(&client(condition)), [told], "{condition}");
+        let without = condition.replace(['*'], "a");
+        assert_eq!(warnings(&client(&without)), [""; 0], "{without}");
+    }
 }
 
 #[test]
