@@ -832,6 +832,74 @@ fn routes_are_written_out_and_bounded() {
 }
 
 #[test]
+fn a_route_that_is_written_wrongly_is_told_what_to_write() {
+    let client = |route: &str| client("any = true").replace("GET /a", route);
+    for (right, wrong, told) in [
+        ("*", "", "`` is not of the form `METHOD /path`, nor `*` for the whole stage"),
+        ("*", "**", "`**` is not of the form `METHOD /path`, nor `*` for the whole stage"),
+        ("GET /", "GET", "`GET` is not of the form `METHOD /path`, nor `*` for the whole stage"),
+        ("* /a", "ANY /a", "the method `ANY` is written `*` here"),
+        ("* /a", "any /a", "the method `any` is written `*` here"),
+        ("PUT /a", "Put /a", "the method `Put` is written in upper case: `PUT`"),
+        ("GET /a", "G* /a", "the method `G*` mixes text and wildcards; it is one name, or `*`"),
+        ("GET /a", "GE? /a", "the method `GE?` mixes text and wildcards; it is one name, or `*`"),
+        (
+            "GET /a",
+            "TRACE /a",
+            "the method `TRACE` is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, nor `*`",
+        ),
+        ("GET /*", "GET *", "the path `*` does not begin with `/`; all paths are `/*`"),
+        (
+            "GET /a/*",
+            "GET /a/{id}",
+            "`{` does not occur in the path of a request; a path parameter is written `*`",
+        ),
+        (
+            "GET /a/*",
+            "GET /a/*}",
+            "`}` does not occur in the path of a request; a path parameter is written `*`",
+        ),
+        (
+            "GET /a%20b",
+            "GET /a b",
+            "the path holds a space; there is one space, between method and path",
+        ),
+        ("GET /a%23b", "GET /a#b", "`#` does not occur in the path of a request"),
+        (
+            "GET /a%22b",
+            "GET /a\\\"b",
+            "`\\\"` does not occur in the path of a request; write it percent-encoded",
+        ),
+        (
+            "GET /%C3%A9",
+            "GET /\u{e9}",
+            "`\u{e9}` does not occur in the path of a request; write it percent-encoded",
+        ),
+    ] {
+        accepted(&client(right));
+        let told = format!("authorizer.toml:3:10: [[client]] `c`: allow: {told}");
+        assert_faults(&client(wrong), &[&told]);
+    }
+}
+
+#[test]
+fn a_path_holds_what_the_path_of_a_request_may_hold() {
+    let client = |character: char| {
+        let escaped = format!("\\u{:04X}", u32::from(character));
+        client("any = true").replace("GET /a", &format!("GET /a{escaped}b"))
+    };
+    // RFC 3986, section 3.3, with `?` for any one character.
+    let allowed = "/-._~!$&'()*+,;=:@%?";
+    for character in (0..=0x17f).filter_map(char::from_u32) {
+        if character.is_ascii_alphanumeric() || allowed.contains(character) {
+            accepted(&client(character));
+        } else {
+            assert_eq!(faults(&client(character)).len(), 1, "{character:?}");
+        }
+    }
+}
+
+#[test]
 fn a_route_and_a_clients_lists_may_be_as_long_as_fits_and_not_a_character_longer() {
     let stage_of = |name: usize| {
         let before = "arn:aws-us-gov:execute-api:ap-southeast-1:123456789012:a1b2c3d4e5/";
