@@ -1032,6 +1032,15 @@ fn risky_settings_are_warned_of() {
     assert!(about(&routes("GET /orders/*", "GET /orders/admin"), "deny"));
     assert!(!about(&routes("GET /orders/*", "POST /orders/admin"), "deny"));
     assert!(!about(&routes("GET /orders/*", "GET /*"), "deny"));
+    // A path that is exact can't be written another way, however many methods go with it.
+    assert!(!about(&routes("* /orders", "GET /orders"), "deny"));
+    assert!(about(&routes("* /orders*", "GET /orders"), "deny"));
+    assert_eq!(
+        warnings(&routes("GET /orders/*", "GET /orders/admin")),
+        [
+            "authorizer.toml:5:9: [[client]] `c`: deny: `GET /orders/admin` denies exact text under the wider `GET /orders/*`: `//` or `%61` in a path evade it where the backend takes them for the same"
+        ]
+    );
     let twice = format!("{}{}", client("any = true"), client("subject = { CN = \"a\" }"));
     assert_eq!(
         warnings(&twice),
