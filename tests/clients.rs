@@ -8,7 +8,7 @@ use std::{collections::HashMap, path::PathBuf};
 
 use mtls_authorizer::{
     certificate::Certificate,
-    policy::{Configuration, Document, Policy, Subject},
+    policy::{Comparison, Configuration, Document, Policy, Subject},
     source::Base,
 };
 use serde_json::{Map, Value, json};
@@ -480,20 +480,181 @@ fn the_nearest_client_shows_what_it_lacks() {
     let certificate = certificate(|_| ());
     let (client, comparisons) = policy.nearest(&only(&certificate)).unwrap();
     assert_eq!(client.id, "near");
-    let lines: Vec<_> = comparisons
-        .iter()
-        .map(|comparison| {
-            format!(
-                "{} {} {} {:?}",
-                comparison.condition, comparison.holds, comparison.expected, comparison.found
-            )
-        })
-        .collect();
     assert_eq!(
-        lines,
+        shown(&comparisons),
         [
             "subject.CN true `orders` [\"orders\"]",
             "subject.O false `Acme AG` or `Acme Ltd` [\"Acme\"]",
         ]
     );
+}
+
+fn shown(comparisons: &[Comparison]) -> Vec<String> {
+    comparisons
+        .iter()
+        .map(|comparison| {
+            let Comparison { condition, holds, expected, found } = comparison;
+            format!("{condition} {holds} {expected} {found:?}")
+        })
+        .collect()
+}
+
+#[test]
+fn each_condition_shows_what_it_asks_for_and_what_there_is() {
+    let mine = certificate(|certificate| {
+        certificate.serial_number = unsigned(&[0x03, 0xa5]);
+        certificate.extensions = Some(vec![subject_alt_name(&[
+            dns(b"Orders.acme.example"),
+            dns(b"a.example"),
+            uri(b"urn:orders"),
+            email(b"ops@acme.example"),
+            ip(&[10, 1, 2, 3]),
+        ])]);
+    });
+    let other = certificate(|certificate| {
+        certificate.subject = sequence(&[rdn(&[attribute_of("CN", &tlv(0x0c, b"orders\n"))])]);
+        certificate.issuer = Some(empty_name());
+        certificate.serial_number = unsigned(&[]);
+        certificate.public_key = Key::ed25519("other").public_key();
+        certificate.extensions = None;
+    });
+    let (my_claims, other_claims) =
+        (claims(json!({ "sub": ["a", "orders"] })), claims(json!({ "sub": "orders\n" })));
+    let issuer_key = [0xab; 32];
+    let mine = Subject {
+        certificate: &mine,
+        issuer_public_key: Some(&issuer_key),
+        claims: Some(&my_claims),
+    };
+    let other =
+        Subject { certificate: &other, issuer_public_key: None, claims: Some(&other_claims) };
+    let pin = |digest: &[u8; 32]| format!("sha256:{}", hex(digest));
+    let fingerprint = |subject: &Subject<'_>| pin(subject.certificate.fingerprint());
+    let key = |subject: &Subject<'_>| pin(subject.certificate.public_key_fingerprint());
+    let undecodable = "\"(undecodable, or with a control character)\"";
+    for (condition, name, expected, found, found_in_other) in [
+        ("subject.CN = \"orders\"", "subject.CN", "`orders`", "\"orders\"", undecodable),
+        (
+            "subject.\"2.5.4.3\" = [\"orders\", { prefix = \"or-\" }, { suffix = \"-or\" }, { regex = \"o.+r\" }]",
+            "subject.CN",
+            "`orders` or the prefix `or-` or the suffix `-or` or the regex `o.+r`",
+            "\"orders\"",
+            undecodable,
+        ),
+        (
+            "subject_dn = [\"CN=orders,O=Acme,C=US\", \"CN=b\"]",
+            "subject_dn",
+            "`2.5.4.6=US,2.5.4.10=Acme,2.5.4.3=orders` or `2.5.4.3=b`",
+            "\"2.5.4.6=US,2.5.4.10=Acme,2.5.4.3=orders\"",
+            "\"CN=orders\\\\0A\"",
+        ),
+        ("issuer.O = \"Acme\"", "issuer.O", "`Acme`", "\"Acme\"", ""),
+        (
+            "issuer_dn = \"CN=Acme Issuing CA,O=Acme,C=US\"",
+            "issuer_dn",
+            "`2.5.4.6=US,2.5.4.10=Acme,2.5.4.3=Acme Issuing CA`",
+            "\"2.5.4.6=US,2.5.4.10=Acme,2.5.4.3=Acme Issuing CA\"",
+            "",
+        ),
+        (
+            &format!("issuer_public_key = \"{}\"", pin(&issuer_key)),
+            "issuer_public_key",
+            &format!("`{}`", pin(&issuer_key)),
+            &format!("{:?}", pin(&issuer_key)),
+            "",
+        ),
+        (
+            &format!("fingerprint = \"{}\"", fingerprint(&mine)),
+            "fingerprint",
+            &format!("`{}`", fingerprint(&mine)),
+            &format!("{:?}", fingerprint(&mine)),
+            &format!("{:?}", fingerprint(&other)),
+        ),
+        (
+            &format!("public_key = \"{}\"", key(&mine)),
+            "public_key",
+            &format!("`{}`", key(&mine)),
+            &format!("{:?}", key(&mine)),
+            &format!("{:?}", key(&other)),
+        ),
+        (
+            "san_dns = \"ORDERS.acme.example\"",
+            "san_dns",
+            "`orders.acme.example`",
+            "\"Orders.acme.example\", \"a.example\"",
+            "",
+        ),
+        ("san_uri = \"urn:orders\"", "san_uri", "`urn:orders`", "\"urn:orders\"", ""),
+        (
+            "san_email = { suffix = \"@acme.example\" }",
+            "san_email",
+            "the suffix `@acme.example`",
+            "\"ops@acme.example\"",
+            "",
+        ),
+        (
+            "san_ip = [\"10.1.0.0/16\", \"2001:db8::/32\", \"10.2.0.1\", \"::1\"]",
+            "san_ip",
+            "`10.1.0.0/16` or `2001:db8::/32` or `10.2.0.1` or `::1`",
+            "\"10.1.2.3\"",
+            "",
+        ),
+    ] {
+        let policy = one(condition);
+        let compared = |subject: &Subject<'_>| shown(&policy.clients()[0].explain(subject));
+        assert_eq!(compared(&mine), [format!("{name} true {expected} [{found}]")]);
+        assert_eq!(compared(&other), [format!("{name} false {expected} [{found_in_other}]")]);
+    }
+    for (conditions, by_mine, by_other) in [
+        (
+            "serial_number = [\"3:a5\", \"ff\"]\nissuer.CN = \"x\"",
+            "serial_number true `03A5` or `FF` [\"03A5\"]",
+            "serial_number false `03A5` or `FF` [\"00\"]",
+        ),
+        (
+            "serial_number = \"3a500\"\nissuer.CN = \"x\"",
+            "serial_number false `03A500` [\"03A5\"]",
+            "serial_number false `03A500` [\"00\"]",
+        ),
+        (
+            "any = true\ntoken.sub = \"orders\"",
+            "token.sub true `orders` [\"a\", \"orders\"]",
+            "token.sub false `orders` [\"orders\\\\n\"]",
+        ),
+    ] {
+        let policy = one(conditions);
+        let compared = |subject: &Subject<'_>| shown(&policy.clients()[0].explain(subject));
+        assert!(compared(&mine).iter().any(|line| line == by_mine), "{:?}", compared(&mine));
+        assert!(compared(&other).iter().any(|line| line == by_other), "{:?}", compared(&other));
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_shown_by_its_first_eight_and_a_count() {
+    let certificate = certificate(|_| ());
+    let expected = |condition: &str| {
+        let policy = one(condition);
+        policy.clients()[0].explain(&only(&certificate))[0].expected.clone()
+    };
+    let quoted = |texts: &[String], quote: &str, between: &str| {
+        let texts: Vec<String> = texts.iter().map(|text| format!("{quote}{text}{quote}")).collect();
+        texts.join(between)
+    };
+    for (count, more) in [(7, ""), (8, ""), (9, " or 1 more"), (11, " or 3 more")] {
+        let first = count.min(8);
+        let texts: Vec<String> =
+            (10..10 + count).map(|number| format!("10.0.0.{number}")).collect();
+        let wanted = format!("{}{more}", quoted(&texts[..first], "`", " or "));
+        assert_eq!(expected(&format!("san_ip = [{}]", quoted(&texts, "\"", ", "))), wanted);
+        assert_eq!(expected(&format!("subject.CN = [{}]", quoted(&texts, "\"", ", "))), wanted);
+        // A pattern counts as one more, and comes last.
+        let fewer = &texts[..count - 1];
+        let with_pattern = format!("[{}, {{ prefix = \"x\" }}]", quoted(fewer, "\"", ", "));
+        let pattern = if count > 8 { "" } else { " or the prefix `x`" };
+        let told = quoted(&fewer[..fewer.len().min(8)], "`", " or ");
+        assert_eq!(
+            expected(&format!("subject.CN = {with_pattern}")),
+            format!("{told}{pattern}{more}")
+        );
+    }
 }

@@ -547,6 +547,46 @@ fn no_condition_may_be_empty() {
 }
 
 #[test]
+fn a_network_has_its_length_in_digits_and_no_longer_than_its_addresses() {
+    for (good, bad) in [
+        ("10.0.0.0/8", "10.0.0.0/+8"),
+        ("10.0.0.0/8", "10.0.0.0/ 8"),
+        ("10.0.0.0/8", "10.0.0.0/-8"),
+        ("10.0.0.0/8", "10.0.0.0/"),
+        ("10.0.0.0/8", "10.0.0.0/8/8"),
+        ("10.0.0.0/8", "10.0.0.0/255.0.0.0"),
+        ("10.0.0.1/32", "10.0.0.1/33"),
+        ("2001:db8::/33", "2001:db8::/+33"),
+        ("2001:db8::1/128", "2001:db8::1/129"),
+        ("2001:db8::1/128", "2001:db8::1/256"),
+    ] {
+        accepted(&client(&format!("san_ip = \"{good}\"")));
+        let longest = if bad.contains(':') { 128 } else { 32 };
+        assert_faults(
+            &client(&format!("san_ip = \"{bad}\"")),
+            &[&format!(
+                "authorizer.toml:4:10: [[client]] `c`: san_ip: the prefix length of `{bad}` is not a number up to {longest}"
+            )],
+        );
+    }
+    // Nor is it a part of another's.
+    for (good, bad, network) in [
+        ("10.1.0.0/16", "10.1.128.0/16", "10.1.0.0/16"),
+        ("10.1.128.0/17", "10.1.255.255/17", "10.1.128.0/17"),
+        ("2001:db8::/32", "2001:db8::1/32", "2001:db8::/32"),
+        ("8000::/1", "ffff::/1", "8000::/1"),
+    ] {
+        accepted(&client(&format!("san_ip = \"{good}\"")));
+        assert_faults(
+            &client(&format!("san_ip = \"{bad}\"")),
+            &[&format!(
+                "authorizer.toml:4:10: [[client]] `c`: san_ip: `{bad}` has bits set outside of its network; the network is `{network}`"
+            )],
+        );
+    }
+}
+
+#[test]
 fn conditions_name_what_they_need() {
     let pin = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
     let issuer_key = client(&format!("issuer_public_key = [\"{pin}\"]"));
@@ -619,6 +659,22 @@ fn context_is_ascii_under_free_keys() {
     ] {
         assert!(context(wrong).is_err(), "{wrong}");
     }
+    for (wrong, told) in [
+        ("{ a = \"\u{e9}\" }", "a: must be printable ASCII: it is sent as a header"),
+        ("{ a = nan }", "a: must be a finite number"),
+        ("{ a = [1] }", "a: expected a string, a number, `true` or `false`, found an array"),
+        ("{ a = {} }", "a: expected a string, a number, `true` or `false`, found a table"),
+        ("{ claims = \"a\" }", "claims: `claims` is reserved"),
+        ("{ tokenA = \"a\" }", "tokenA: `tokenA` is reserved: `token…` is for [token] claims"),
+        (
+            "{ a-b = \"a\" }",
+            "a-b: `a-b` is no context key; these are letters, digits and `_`, a letter first",
+        ),
+    ] {
+        let faults = context(wrong).unwrap_err();
+        let told = format!("[[client]] `c`: context.{told}");
+        assert!(faults.0.len() == 1 && faults.to_string().ends_with(&told), "{told}: {faults}");
+    }
 }
 
 #[test]
@@ -638,6 +694,34 @@ fn what_a_client_is_written_with_is_told_by_its_key_and_rule() {
         (
             "subject = { colour = \"a\" }",
             "subject.colour: `colour` is neither a short name of RFC 4514 (CN, L, ST, O, OU, C, STREET, DC, UID) nor a dotted identifier in quotes",
+        ),
+        (
+            "subject = { 2.5.4.5 = \"a\" }",
+            "subject.2: write a dotted identifier in quotes, such as \"2.5.4.5\"",
+        ),
+        (
+            "subject = { 2 = \"a\" }",
+            "subject.2: `2` is neither a short name of RFC 4514 (CN, L, ST, O, OU, C, STREET, DC, UID) nor a dotted identifier in quotes",
+        ),
+        (
+            "subject = { colour = { prefix = \"a\" } }",
+            "subject.colour: `colour` is neither a short name of RFC 4514 (CN, L, ST, O, OU, C, STREET, DC, UID) nor a dotted identifier in quotes",
+        ),
+        (
+            "subject = { \"\" = { prefix = \"a\" } }",
+            "subject.\"\": `` is neither a short name of RFC 4514 (CN, L, ST, O, OU, C, STREET, DC, UID) nor a dotted identifier in quotes",
+        ),
+        (
+            "san_dns = 7",
+            "san_dns: expected a string, or one of { prefix = … }, { suffix = … }, { regex = … }, found an integer",
+        ),
+        (
+            "san_dns = {}",
+            "san_dns: must not be empty: one of { prefix = … }, { suffix = … }, { regex = … }",
+        ),
+        (
+            "subject.CN = { prefix = \"a\", suffix = \"b\" }",
+            "subject.CN: holds several patterns; write each by itself, in an array",
         ),
         ("any = true\ntoken = \"sub\"", "token: expected a table, found a string"),
         (
@@ -686,7 +770,8 @@ fn a_usage_plan_key_is_never_shown() {
         configuration.policy.clients()[0].usage_plan_key.as_ref().unwrap().expose(),
         "hidden-0123456789"
     );
-    assert!(!format!("{configuration:?}").contains("hidden"));
+    let debugged = format!("{configuration:?}");
+    assert!(debugged.contains("UsagePlanKey(…)") && !debugged.contains("hidden"), "{debugged}");
     let faults = faults(&hidden.replace("hidden-", "hidden "));
     assert!(!faults.concat().contains("hidden"), "{faults:?}");
 }
@@ -747,6 +832,129 @@ fn routes_are_written_out_and_bounded() {
 }
 
 #[test]
+fn a_route_that_is_written_wrongly_is_told_what_to_write() {
+    let client = |route: &str| client("any = true").replace("GET /a", route);
+    for (right, wrong, told) in [
+        ("*", "", "`` is not of the form `METHOD /path`, nor `*` for the whole stage"),
+        ("*", "**", "`**` is not of the form `METHOD /path`, nor `*` for the whole stage"),
+        ("GET /", "GET", "`GET` is not of the form `METHOD /path`, nor `*` for the whole stage"),
+        ("* /a", "ANY /a", "the method `ANY` is written `*` here"),
+        ("* /a", "any /a", "the method `any` is written `*` here"),
+        ("PUT /a", "Put /a", "the method `Put` is written in upper case: `PUT`"),
+        ("GET /a", "G* /a", "the method `G*` mixes text and wildcards; it is one name, or `*`"),
+        ("GET /a", "GE? /a", "the method `GE?` mixes text and wildcards; it is one name, or `*`"),
+        (
+            "GET /a",
+            "TRACE /a",
+            "the method `TRACE` is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, nor `*`",
+        ),
+        ("GET /*", "GET *", "the path `*` does not begin with `/`; all paths are `/*`"),
+        (
+            "GET /a/*",
+            "GET /a/{id}",
+            "`{` does not occur in the path of a request; a path parameter is written `*`",
+        ),
+        (
+            "GET /a/*",
+            "GET /a/*}",
+            "`}` does not occur in the path of a request; a path parameter is written `*`",
+        ),
+        (
+            "GET /a%20b",
+            "GET /a b",
+            "the path holds a space; there is one space, between method and path",
+        ),
+        ("GET /a%23b", "GET /a#b", "`#` does not occur in the path of a request"),
+        (
+            "GET /a%22b",
+            "GET /a\\\"b",
+            "`\\\"` does not occur in the path of a request; write it percent-encoded",
+        ),
+        (
+            "GET /%C3%A9",
+            "GET /\u{e9}",
+            "`\u{e9}` does not occur in the path of a request; write it percent-encoded",
+        ),
+    ] {
+        accepted(&client(right));
+        let told = format!("authorizer.toml:3:10: [[client]] `c`: allow: {told}");
+        assert_faults(&client(wrong), &[&told]);
+    }
+}
+
+#[test]
+fn a_path_holds_what_the_path_of_a_request_may_hold() {
+    let client = |character: char| {
+        let escaped = format!("\\u{:04X}", u32::from(character));
+        client("any = true").replace("GET /a", &format!("GET /a{escaped}b"))
+    };
+    // RFC 3986, section 3.3, with `?` for any one character.
+    let allowed = "/-._~!$&'()*+,;=:@%?";
+    for character in (0..=0x17f).filter_map(char::from_u32) {
+        if character.is_ascii_alphanumeric() || allowed.contains(character) {
+            accepted(&client(character));
+        } else {
+            assert_eq!(faults(&client(character)).len(), 1, "{character:?}");
+        }
+    }
+}
+
+#[test]
+fn a_route_and_a_clients_lists_may_be_as_long_as_fits_and_not_a_character_longer() {
+    let stage_of = |name: usize| {
+        let before = "arn:aws-us-gov:execute-api:ap-southeast-1:123456789012:a1b2c3d4e5/";
+        before.len() + name
+    };
+    let client = |lines: &str| format!("[[client]]\nid = \"c\"\nany = true\n{lines}\n");
+    // One ARN: 512 characters, with the longest name of a stage.
+    for (method, longest_method) in [("GET", "GET"), ("*", "OPTIONS"), ("OPTIONS", "OPTIONS")] {
+        for (list, other) in [("allow", ""), ("deny", "allow = [\"*\"]\n")] {
+            let path = |arn: usize| {
+                let path = arn - stage_of(128) - "/".len() - longest_method.len();
+                let text = format!("{method} /{}", "a".repeat(path - "/".len()));
+                client(&format!("{other}{list} = [\"{text}\"]"))
+            };
+            accepted(&path(512));
+            let found = faults(&path(513));
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(
+                found[0].ends_with("the route is 318 characters long; at most 317 are left of an ARN's 512 after the longest stage"),
+                "{found:?}"
+            );
+        }
+    }
+    // Both lists of a client: 4096 characters, with the usual length of a stage's name.
+    let lists = |total: usize| {
+        let arn = |route: &str| stage_of(32) + "/".len() + route.len();
+        let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        let every: usize = methods.iter().map(|method| arn(&format!("{method}/a"))).sum();
+        let mut left = total - every - arn("*");
+        let mut deny = vec!["\"*\"".to_owned()];
+        while left > 0 {
+            // No route is so short that what is left could not be another one.
+            let next = if left > 600 {
+                300
+            } else if left > 400 {
+                left - 200
+            } else {
+                left
+            };
+            let path = next - arn("GET/");
+            deny.push(format!("\"GET /{}\"", "b".repeat(path)));
+            left -= next;
+        }
+        client(&format!("allow = [\"* /a\"]\ndeny = [{}]", deny.join(", ")))
+    };
+    accepted(&lists(4096));
+    assert_faults(
+        &lists(4097),
+        &[
+            "authorizer.toml:4:9: [[client]] `c`: allow: the ARNs of `allow` and `deny` come to 4097 characters, with a stage's of 98; at most 4096 fit (a method `*` counts as 7 ARNs)",
+        ],
+    );
+}
+
+#[test]
 fn routes_are_read_to_the_end_whatever_is_wrong_with_either_list() {
     let client = |lines: &str| format!("[[client]]\nid = \"c\"\nany = true\n{lines}\n");
     let wrong = "authorizer.toml:5:9: [[client]] `c`: deny: the method `get` is written in upper case: `GET`";
@@ -771,6 +979,26 @@ fn routes_are_read_to_the_end_whatever_is_wrong_with_either_list() {
         &["authorizer.toml:5:8: [[client]] `c`: deny: expected an array, found an integer"],
     );
     accepted(&client("allow = [\"GET /a\"]\ndeny = [\"GET /a\"]"));
+}
+
+#[test]
+fn a_star_is_data_and_whoever_means_a_wildcard_is_told_what_to_write() {
+    let data =
+        |text: &str| format!("`*` is data, not a wildcard: this matches `{text}` to the letter");
+    let suffix = "`*` is data: this matches a certificate for `*.acme.example`, not names under it; for these, write { suffix = \".acme.example\" }";
+    for (condition, place, told) in [
+        ("san_dns = \"*.acme.example\"", "4:11", suffix),
+        ("subject.CN = \"*.acme.example\"", "4:14", &data("*.acme.example")),
+        ("subject.CN = \"*\"", "4:14", &data("*")),
+        ("subject.CN = \"orders*\"", "4:14", &data("orders*")),
+        ("san_uri = \"spiffe://acme/*\"", "4:11", &data("spiffe://acme/*")),
+    ] {
+        let path = condition.split(' ').next().unwrap();
+        let told = format!("authorizer.toml:{place}: [[client]] `c`: {path}: {told}");
+        assert_eq!(warnings(&client(condition)), [told], "{condition}");
+        let without = condition.replace(['*'], "a");
+        assert_eq!(warnings(&client(&without)), [""; 0], "{without}");
+    }
 }
 
 #[test]
@@ -804,6 +1032,15 @@ fn risky_settings_are_warned_of() {
     assert!(about(&routes("GET /orders/*", "GET /orders/admin"), "deny"));
     assert!(!about(&routes("GET /orders/*", "POST /orders/admin"), "deny"));
     assert!(!about(&routes("GET /orders/*", "GET /*"), "deny"));
+    // A path that is exact can't be written another way, however many methods go with it.
+    assert!(!about(&routes("* /orders", "GET /orders"), "deny"));
+    assert!(about(&routes("* /orders*", "GET /orders"), "deny"));
+    assert_eq!(
+        warnings(&routes("GET /orders/*", "GET /orders/admin")),
+        [
+            "authorizer.toml:5:9: [[client]] `c`: deny: `GET /orders/admin` denies exact text under the wider `GET /orders/*`: `//` or `%61` in a path evade it where the backend takes them for the same"
+        ]
+    );
     let twice = format!("{}{}", client("any = true"), client("subject = { CN = \"a\" }"));
     assert_eq!(
         warnings(&twice),

@@ -258,3 +258,60 @@ fn merge(
         _ => right.next(),
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::{collections::HashMap, path::PathBuf};
+
+    use crate::{
+        policy::{Configuration, Document},
+        source::Base,
+    };
+
+    /// How many facts a client with these conditions is filed under; none where it is looked at for every certificate.
+    fn facts_filed(conditions: &str) -> Option<usize> {
+        let document = Document {
+            name: "test",
+            text: &format!(
+                "[trust]\nanchors = [\"a\"]\n[token]\nissuer = \"i\"\naudience = [\"a\"]\njwks = \"j\"\nalgorithms = [\"ES256\"]\n[[client]]\nid = \"c\"\nallow = [\"*\"]\n{conditions}\n"
+            ),
+            base: &Base::Directory(PathBuf::new()),
+            environment: &HashMap::<&str, &str>::new(),
+        };
+        let index = Configuration::parse(document).unwrap().policy.index;
+        let everywhere = index.unfiled == [0];
+        assert_ne!(everywhere, index.unfiled.is_empty());
+        assert_eq!(everywhere, index.filed.is_empty());
+        (!everywhere).then_some(index.filed.len())
+    }
+
+    #[test]
+    fn a_client_is_filed_under_what_it_names_in_full_and_looked_at_everywhere_where_it_does_not() {
+        let (pin, other) = ("sha256:".to_owned() + &"00".repeat(32), "ff".repeat(32));
+        for (in_full, facts, not_in_full) in [
+            ("subject.CN = \"a\"", 1, "subject.CN = { prefix = \"a\" }"),
+            ("subject.CN = [\"a\", \"b\"]", 2, "subject.CN = [\"a\", { suffix = \"b\" }]"),
+            ("issuer.CN = \"a\"", 1, "issuer.CN = { regex = \"a\" }"),
+            ("subject_dn = [\"CN=a\", \"CN=b\"]", 2, "any = true"),
+            ("issuer_dn = \"CN=a\"", 1, "any = true"),
+            ("san_dns = [\"a.b\", \"A.B\"]", 1, "san_dns = { suffix = \".b\" }"),
+            ("san_uri = \"urn:a\"", 1, "san_uri = { prefix = \"urn:a/\" }"),
+            ("san_email = \"a@b\"", 1, "san_email = { suffix = \"@b\" }"),
+            ("san_ip = [\"10.0.0.1\", \"::1/128\"]", 2, "san_ip = [\"10.0.0.1\", \"::/127\"]"),
+            ("any = true\ntoken.sub = \"a\"", 1, "any = true\ntoken.sub = { prefix = \"a\" }"),
+            (&format!("fingerprint = [\"{pin}\", \"sha256:{other}\"]"), 2, "any = true"),
+            (&format!("public_key = \"{pin}\""), 1, &format!("issuer_public_key = \"{pin}\"")),
+            // Under one of several conditions, where it can be.
+            (
+                "serial_number = \"1\"\nissuer_dn = [\"CN=a\", \"CN=b\"]",
+                1,
+                "san_dns = { suffix = \".b\" }\nsubject.CN = { prefix = \"a\" }",
+            ),
+            ("subject.CN = \"a\"\nsan_dns = { suffix = \".b\" }", 1, "any = true"),
+        ] {
+            assert_eq!(facts_filed(in_full), Some(facts), "{in_full}");
+            assert_eq!(facts_filed(not_in_full), None, "{not_in_full}");
+        }
+    }
+}
