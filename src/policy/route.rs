@@ -360,7 +360,6 @@ fn globs_overlap(left: &[u8], right: &[u8]) -> bool {
                 (None, None) => true,
                 (Some(b'*'), _) if at(&row, j) => true,
                 (_, Some(b'*')) if at(&next, j + 1) => true,
-                (Some(b'*'), Some(b'*')) => false,
                 (Some(b'*'), Some(_)) => at(&next, j + 1),
                 (Some(_), Some(b'*')) => at(&row, j),
                 (Some(left), Some(right)) => {
