@@ -108,8 +108,16 @@ impl<'a> IndexBuilder<'a> {
 /// its leading octets is left to the library's sort, however much it is.
 fn sorted(mut keys: Vec<u64>) -> Vec<u64> {
     let mut other = vec![0; keys.len()];
-    for octet in [2, 1, 0] {
-        sort_by_octet(octet, &keys, &mut other);
+    let mut counts = [[0; 256]; 3];
+    for &key in &keys {
+        for (octet, counts) in counts.iter_mut().enumerate() {
+            if let Some(count) = counts.get_mut(octet_of(key, octet)) {
+                *count += 1;
+            }
+        }
+    }
+    for (octet, counts) in counts.iter().enumerate().rev() {
+        sort_by_octet(octet, counts, &keys, &mut other);
         std::mem::swap(&mut keys, &mut other);
     }
     drop(other);
@@ -120,22 +128,22 @@ fn sorted(mut keys: Vec<u64>) -> Vec<u64> {
     keys
 }
 
-/// Writes all keys to `to`, which is as long as `from`, by one of their octets, counted from the most
-/// significant one; keys whose octet is the same stay in their order.
-fn sort_by_octet(octet: usize, from: &[u64], to: &mut [u64]) {
-    let value = |key: u64| key.to_be_bytes().get(octet).copied().map_or(0, usize::from);
-    let mut next = [0_usize; 256];
-    for &key in from {
-        if let Some(count) = next.get_mut(value(key)) {
-            *count += 1;
-        }
-    }
+/// One of a key's octets, counted from the most significant one.
+#[inline]
+fn octet_of(key: u64, octet: usize) -> usize {
+    key.to_be_bytes().get(octet).copied().map_or(0, usize::from)
+}
+
+/// Writes all keys to `to`, which is as long as `from`, by one of their octets, of which each value occurs as often
+/// as `counts` says; keys whose octet is the same stay in their order.
+fn sort_by_octet(octet: usize, counts: &[usize; 256], from: &[u64], to: &mut [u64]) {
+    let mut next = *counts;
     let mut before = 0;
     for place in &mut next {
         before += std::mem::replace(place, before);
     }
     for &key in from {
-        if let Some(place) = next.get_mut(value(key)) {
+        if let Some(place) = next.get_mut(octet_of(key, octet)) {
             if let Some(slot) = to.get_mut(*place) {
                 *slot = key;
             }
