@@ -20,7 +20,7 @@ use mtls_authorizer::{
 use tokio::runtime::{Builder, LocalOptions};
 use tracing::{error, warn};
 
-/// In the static binary, which is linked with musl: its own allocator is slower and touches twice the pages.
+/// In the static binary, which is linked with musl: its own allocator is slower and touches more pages.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

@@ -99,7 +99,7 @@ pub(crate) fn all(options: &Options) -> Result<Installed, String> {
     Ok(installed)
 }
 
-/// Builds the authorizer as it is released: with musl in it, and nothing that is looked for at a start.
+/// Builds the authorizer with musl in it, and nothing that has to be looked for at a start.
 fn linked_statically(root: &Path, target: &Path) -> Result<PathBuf, String> {
     let triple = format!("{}-unknown-linux-musl", env::consts::ARCH);
     let library =
@@ -144,7 +144,7 @@ impl Installed {
             self.authorizer.as_ref().map(|it| ours("authorizer", "this project", it)),
             self.linked_statically
                 .as_ref()
-                .map(|it| ours("static", "this project, linked with musl as in a release", it)),
+                .map(|it| ours("static", "this project, linked statically with musl", it)),
             self.against.as_ref().map(|it| ours("against", "another build of it", it)),
             self.noop.as_ref().map(|it| {
                 idle("noop", "does nothing, on `lambda_runtime` and multi-threaded tokio", it)
