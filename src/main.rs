@@ -91,7 +91,7 @@ async fn serve() -> Exit {
         }
     };
     let authorizer: &Authorizer = Box::leak(Box::new(authorizer));
-    let served = lambda::serve(async |payload, invocation| {
+    let served = lambda::serve(&ProcessEnvironment, async |payload, invocation| {
         let started = Instant::now();
         let see = |request: &Request<'_>, authorized: &Authorized<'_>| {
             if authorizer.logs(&authorized.decision) {
@@ -107,11 +107,7 @@ async fn serve() -> Exit {
         };
         authorizer.authorize(&payload, now(), see).await
     });
-    match Box::pin(served).await {
-        Ok(()) => Exit::Allow,
-        Err(error) => {
-            error!("the Runtime API can't be reached: {error}");
-            Exit::NoDecision
-        }
-    }
+    let Err(error) = Box::pin(served).await;
+    error!("{error}");
+    Exit::NoDecision
 }

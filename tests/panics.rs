@@ -8,7 +8,7 @@
 
 mod support;
 
-use bytes::Bytes;
+use hyper::body::Bytes;
 use mtls_authorizer::{answer::Answer, environment::Environment, fault::Fault, lambda, telemetry};
 use runtime_emulator::{Launch, Outcome};
 use serde_json::{json, value::to_raw_value};
@@ -36,7 +36,7 @@ fn the_function() {
     }
     telemetry::init(&Process, std::io::stdout);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let served = runtime.block_on(lambda::serve(|payload: Bytes, _| {
+    let served = runtime.block_on(lambda::serve(&Process, |payload: Bytes, _| {
         let payload = String::from_utf8(payload.to_vec()).unwrap();
         if payload.contains("before the future") {
             panic!("{payload}");

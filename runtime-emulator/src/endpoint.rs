@@ -24,6 +24,7 @@ const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024 + 100;
 const RESPONSE_TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
+const INVOCATION_ID: &str = "lambda-runtime-invocation-id";
 
 /// The endpoint of one process.
 #[derive(Debug, Clone)]
@@ -44,12 +45,19 @@ struct Shared {
 struct State {
     parked: Option<Parked>,
     first_parked_at: Option<Instant>,
-    /// The request id that an answer is awaited for.
-    current: Option<String>,
+    /// What an answer is awaited for.
+    current: Option<Current>,
     answer: Option<(Outcome, Instant)>,
     init_error: Option<Outcome>,
     connections: usize,
     process: Process,
+}
+
+#[derive(Debug, Clone)]
+struct Current {
+    request_id: String,
+    /// Another one for every invocation, also of one request id. A runtime that knows of it sends it back.
+    invocation_id: String,
 }
 
 #[derive(Debug)]
@@ -102,6 +110,7 @@ impl Endpoint {
     /// Hands `payload` to the process, which must be [`ready`](Self::ready), and awaits its answer.
     pub(crate) fn invoke(&self, payload: &[u8], arn: &str, timeout: Duration) -> Invocation {
         let request_id = request_id();
+        let current = Current { request_id: request_id.clone(), invocation_id: random_hex(16) };
         let now = SystemTime::now();
         let deadline = now.checked_add(timeout).unwrap_or(now);
         let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
@@ -112,6 +121,7 @@ impl Endpoint {
             ("Lambda-Runtime-Deadline-Ms", deadline.as_str()),
             ("Lambda-Runtime-Invoked-Function-Arn", arn),
             ("Lambda-Runtime-Trace-Id", trace_id.as_str()),
+            ("Lambda-Runtime-Invocation-Id", current.invocation_id.as_str()),
         ];
 
         let started = Instant::now();
@@ -121,7 +131,7 @@ impl Endpoint {
             let parked = self.shared.wait(until, |state| {
                 let parked = state.parked.take()?;
                 state.answer = None;
-                state.current = Some(request_id.clone());
+                state.current = Some(current.clone());
                 Some(parked)
             });
             let mut parked = match parked {
@@ -261,7 +271,7 @@ fn serve(stream: &TcpStream, peer: SocketAddr, shared: &Shared) -> io::Result<()
                 }
             }
             Call::Answer { request_id, error } => {
-                let (status, body) = answer(shared, request_id, error, request, arrived);
+                let (status, body) = answer(shared, &request_id, error, request, arrived);
                 http::write_response(&mut writer, status, &[], &body)?;
             }
             Call::InitError => {
@@ -327,14 +337,18 @@ const OK: &[u8] = br#"{"status":"OK"}"#;
 
 fn answer(
     shared: &Shared,
-    request_id: String,
+    request_id: &str,
     error: bool,
     request: Request,
     arrived: Instant,
 ) -> (&'static str, Vec<u8>) {
     let mut state = shared.lock();
-    if state.current.as_ref() != Some(&request_id) {
+    let current = state.current.as_ref().filter(|current| current.request_id == request_id);
+    let Some(current) = current else {
         return ("400 Bad Request", refusal("InvalidRequestID"));
+    };
+    if request.header(INVOCATION_ID).is_some_and(|id| id != current.invocation_id) {
+        return ("410 Gone", refusal("InvokeTimeout"));
     }
     state.current = None;
     // A stream that broke off says so in a trailer, which names the error.

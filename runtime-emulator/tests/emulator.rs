@@ -113,6 +113,13 @@ fn an_answer_to_another_request_is_refused() {
 }
 
 #[test]
+fn an_answer_to_another_invocation_of_the_request_is_refused() {
+    let mut bootstrap = start();
+    assert_eq!(text(bootstrap.invoke(b"own-invocation")), "own-invocation");
+    assert_eq!(text(bootstrap.invoke(b"other-invocation")), "HTTP/1.1 410 Gone");
+}
+
+#[test]
 fn the_first_of_two_answers_counts() {
     let mut bootstrap = start();
     assert_eq!(text(bootstrap.invoke(b"twice")), "once");

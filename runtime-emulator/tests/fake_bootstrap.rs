@@ -78,6 +78,15 @@ fn main() {
                 let (head, _) = read(&stream);
                 post(&mut stream, &response, "x: y", head.lines().next().unwrap().as_bytes());
             }
+            b"own-invocation" => {
+                let id = header(&head, "lambda-runtime-invocation-id");
+                post(&mut stream, &response, &format!("Lambda-Runtime-Invocation-Id: {id}"), &event);
+            }
+            b"other-invocation" => {
+                post(&mut stream, &response, "Lambda-Runtime-Invocation-Id: other", b"late");
+                let (head, _) = read(&stream);
+                post(&mut stream, &response, "x: y", head.lines().next().unwrap().as_bytes());
+            }
             b"twice" => {
                 post(&mut stream, &response, "x: y", b"once");
                 read(&stream);
