@@ -104,10 +104,11 @@ fn an_arn_that_is_none_of_a_call_is_a_fault() {
             assert_eq!(call.error().0, "MalformedEvent", "{arn}");
         }
     }
-    let twin = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/GET/orders/7";
-    for name in FORMS {
-        let statements = function.call(at(name, twin).to_string()).answer();
-        let stage = twin.strip_suffix("/GET/orders/7").unwrap();
+    // Twins; to the whole stage belong methods that nobody has heard of.
+    for (name, method) in FORMS.into_iter().flat_map(|name| [(name, "GET"), (name, "M-SEARCH")]) {
+        let stage = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod";
+        let twin = format!("{stage}/{method}/orders/7");
+        let statements = function.call(at(name, &twin).to_string()).answer();
         let everything = json!([statement("Allow", &[format!("{stage}/*")])]);
         assert_eq!(statements["policyDocument"]["Statement"], everything);
     }
@@ -159,7 +160,15 @@ fn a_route_that_is_not_allowed_gets_the_policy_and_context_of_one_that_is() {
         assert_eq!(function.decision(&allow)["decision"], "Allow");
         assert_eq!(allow.answer()["policyDocument"]["Statement"], policy);
         assert_eq!(allow.answer()["context"]["tenant"], "acme");
-        for route in ["GET/admin", "POST/orders/7", "GET/orders/admin/7", "GET/ORDERS/7"] {
+        for route in [
+            "GET/admin",
+            "POST/orders/7",
+            "GET/orders/admin/7",
+            "GET/ORDERS/7",
+            "get/orders/7",
+            "PROPFIND/health",
+            "M-SEARCH/health",
+        ] {
             let deny = function.call(at(name, &format!("{stage}/{route}")).to_string());
             assert_eq!(function.decision(&deny)["reason"], "route-not-allowed", "{route}");
             assert_eq!(deny.answer(), allow.answer(), "{route}");

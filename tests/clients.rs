@@ -544,16 +544,16 @@ fn each_condition_shows_what_it_asks_for_and_what_there_is() {
         (
             "subject_dn = [\"CN=orders,O=Acme,C=US\", \"CN=b\"]",
             "subject_dn",
-            "`2.5.4.6=US,2.5.4.10=Acme,2.5.4.3=orders` or `2.5.4.3=b`",
-            "\"2.5.4.6=US,2.5.4.10=Acme,2.5.4.3=orders\"",
+            "`CN=orders,O=Acme,C=US` or `CN=b`",
+            "\"CN=orders,O=Acme,C=US\"",
             "\"CN=orders\\\\0A\"",
         ),
         ("issuer.O = \"Acme\"", "issuer.O", "`Acme`", "\"Acme\"", ""),
         (
             "issuer_dn = \"CN=Acme Issuing CA,O=Acme,C=US\"",
             "issuer_dn",
-            "`2.5.4.6=US,2.5.4.10=Acme,2.5.4.3=Acme Issuing CA`",
-            "\"2.5.4.6=US,2.5.4.10=Acme,2.5.4.3=Acme Issuing CA\"",
+            "`CN=Acme Issuing CA,O=Acme,C=US`",
+            "\"CN=Acme Issuing CA,O=Acme,C=US\"",
             "",
         ),
         (

@@ -197,6 +197,19 @@ fn spelt_out_names_are_compared_by_attribute() {
 }
 
 #[test]
+fn a_name_to_compare_with_is_shown_as_people_write_it() {
+    for (text, shown) in [
+        ("cn=orders, o=Acme,2.5.4.6=US", "CN=orders,O=Acme,C=US"),
+        ("CN=a+OU=b,O=Acme", "OU=b+CN=a,O=Acme"),
+        (r"CN=a\,b\+c\=d\\,2.5.4.5=\#1\ ,O=\22", r#"CN=a\,b\+c=d\\,2.5.4.5=\#1\ ,O=\""#),
+        ("CN=jos\u{e9}", "CN=jos\u{e9}"),
+    ] {
+        assert_eq!(parse_rfc4514(text).unwrap().to_string(), shown);
+        assert_eq!(parse_rfc4514(shown), parse_rfc4514(text), "{shown}");
+    }
+}
+
+#[test]
 fn what_is_no_rfc4514_name_says_why_and_where() {
     for (text, error) in [
         ("", "an attribute without `=` at character 1"),

@@ -284,6 +284,7 @@ proptest! {
                 Ok(read) => {
                     prop_assert!(sayable, "{text}");
                     prop_assert_eq!(Some(read.as_str()), name.canonical());
+                    prop_assert_eq!(parse_rfc4514(&read.to_string()), Ok(read));
                 }
                 Err(error) => prop_assert!(!sayable, "{text}: {error}"),
             }

@@ -392,6 +392,41 @@ impl CanonicalName {
     }
 }
 
+/// As people write it: see [`spell_out`].
+impl std::fmt::Display for CanonicalName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&spell_out(&self.0))
+    }
+}
+
+/// A name in the form of [`Name::canonical`] as people write it, in RFC 4514: most specific relative name first, types
+/// by their short names. Read by [`parse_rfc4514`], it is the same name again.
+#[must_use]
+pub fn spell_out(canonical: &str) -> String {
+    let mut text = String::with_capacity(canonical.len());
+    let relative_names: Vec<&str> = split_unescaped(canonical, ',').collect();
+    for relative_name in relative_names.into_iter().rev() {
+        let mut separator = if text.is_empty() { "" } else { "," };
+        for member in split_unescaped(relative_name, '+') {
+            let (dotted, value) = member.split_once('=').unwrap_or_default();
+            let known = SHORT_NAMES.iter().find(|(_, _, known)| *known == dotted);
+            let attribute_type = known.map_or(dotted, |(short, ..)| short);
+            text.extend([separator, attribute_type, "=", value]);
+            separator = "+";
+        }
+    }
+    text
+}
+
+fn split_unescaped(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut escaped = false;
+    text.split(move |character| {
+        let separates = !escaped && character == separator;
+        escaped = !escaped && character == '\\';
+        separates
+    })
+}
+
 /// Where and why text is no distinguished name of RFC 4514.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameSyntaxError {

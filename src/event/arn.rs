@@ -44,8 +44,9 @@ impl InvokeArn {
         if ![partition, region, account, api, stage].into_iter().all(plain) {
             return Err(fault("has an empty part, or a character that does not belong there"));
         }
-        if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return Err(fault("has no method in upper case"));
+        let of_method = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if method.is_empty() || !method.bytes().all(of_method) {
+            return Err(fault("has no method, or a character in it that does not belong there"));
         }
         let method_end = text.len() - path.len() - 1;
         Ok(Self { text: text.to_owned(), stage_end: method_end - method.len() - 1, method_end })
@@ -57,7 +58,8 @@ impl InvokeArn {
         self.text.get(..self.stage_end).unwrap_or_default()
     }
 
-    /// The method, in upper case.
+    /// The method as the client sent it: letter case counts (RFC 9110, section 9.1), and it may be one that nobody has
+    /// heard of.
     #[must_use]
     pub fn method(&self) -> &str {
         self.text.get(self.stage_end + 1..self.method_end).unwrap_or_default()
@@ -93,13 +95,23 @@ mod tests {
     }
 
     #[test]
+    fn a_method_is_taken_as_it_was_sent() {
+        for method in ["GET", "get", "M-SEARCH", "PROPFIND", "X_1"] {
+            let arn = format!("arn:aws:execute-api:eu-west-1:1:a/prod/{method}/orders");
+            assert_eq!(InvokeArn::parse(&arn).unwrap().method(), method);
+        }
+    }
+
+    #[test]
     fn an_arn_that_could_widen_a_policy_is_refused() {
         for arn in [
             "arn:aws:execute-api:eu-west-1:1:*/prod/GET/orders",
             "arn:aws:execute-api:eu-west-1:1:a/pro?/GET/orders",
             "arn:aws:execute-api:eu-west-1:1:a/${aws:x}/GET/orders",
             "arn:aws:execute-api:eu-west-1:1:a/prod/*/orders",
-            "arn:aws:execute-api:eu-west-1:1:a/prod/get/orders",
+            "arn:aws:execute-api:eu-west-1:1:a/prod/G?T/orders",
+            "arn:aws:execute-api:eu-west-1:1:a/prod/${aws:x}/orders",
+            "arn:aws:execute-api:eu-west-1:1:a/prod//orders",
             "arn:aws:execute-api:eu-west-1:1:a/prod/GET",
             "arn:aws:execute-api:eu-west-1:1:a/prod",
             "arn:aws:execute-api:eu-west-1:1:a//GET/orders",

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::{
     certificate::{
         Certificate,
-        name::{CanonicalName, Name, short_name},
+        name::{CanonicalName, Name, short_name, spell_out},
     },
     der::Oid,
     hex,
@@ -208,7 +208,6 @@ impl Condition {
     }
 
     fn expected(&self) -> String {
-        let names = |names: &[CanonicalName]| one_of(names.iter().map(CanonicalName::as_str));
         match self {
             Self::Subject(_, values) | Self::Issuer(_, values) | Self::Token(_, values) => {
                 values.to_string()
@@ -216,7 +215,7 @@ impl Condition {
             Self::SanDns(values) | Self::SanUri(values) | Self::SanEmail(values) => {
                 values.to_string()
             }
-            Self::SubjectName(expected) | Self::IssuerName(expected) => names(expected),
+            Self::SubjectName(expected) | Self::IssuerName(expected) => one_of(expected.iter()),
             Self::IssuerPublicKey(digests)
             | Self::Fingerprint(digests)
             | Self::PublicKey(digests) => one_of(digests.iter().map(digest_text)),
@@ -240,7 +239,7 @@ impl Condition {
         };
         let canonical = |name: &Name| match (name.canonical(), name.is_empty()) {
             (_, true) => Vec::new(),
-            (Some(text), _) => vec![text.to_owned()],
+            (Some(text), _) => vec![spell_out(text)],
             (None, _) => vec![name.ascii().to_owned()],
         };
         let owned = |text: &str| text.to_owned();
