@@ -1,16 +1,20 @@
 """What `sam build` made of template.yaml: a bootstrap that runs on Amazon Linux 2023 and decides, and the layer.
 
-ci/templates.sh builds first and says where (BUILD_DIRECTORY). Without that these tests have nothing to look at.
+The bootstrap runs behind AWS's own Runtime Interface Emulator, the program in Lambda's base images, which the SAM CLI
+carries. ci/templates.sh builds first and says where (BUILD_DIRECTORY). Without that these tests have nothing to look at.
 """
 
-import http.server
+import contextlib
+import importlib.resources
 import json
 import os
 import pathlib
+import platform
 import re
 import shutil
+import socket
 import subprocess
-import threading
+import urllib.request
 import zipfile
 
 import pytest
@@ -50,6 +54,66 @@ def layer(built, tmp_path_factory):
     return opt
 
 
+@pytest.fixture(scope="module")
+def function(bootstrap, layer, tmp_path_factory):
+    """Invokes the bootstrap with a payload, and gives what came back."""
+    folder = tmp_path_factory.mktemp("emulator")
+    emulator = folder / "aws-lambda-rie"
+    machine = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+    carried = importlib.resources.files("samcli.local.rapid") / f"aws-lambda-rie-{machine}"
+    emulator.write_bytes(carried.read_bytes())
+    emulator.chmod(0o755)
+    (invocations, runtime_api), log = free_ports(), folder / "log"
+    environment = {
+        "AWS_LAMBDA_FUNCTION_NAME": "authorizer",
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": "10",
+        "AWS_REGION": "eu-central-1",
+        "LAMBDA_TASK_ROOT": str(bootstrap.parent),
+        # Stands for /opt, which only Lambda may fill.
+        "AUTHORIZER_CONFIG": str(layer / "authorizer.toml"),
+        "AUTHORIZER_CONFIG_TOML": "",
+        "AUTHORIZER_SOURCE_KIND": "api-gateway",
+        "AUTHORIZER_VPC_ENDPOINTS": "",
+        "AUTHORIZER_HTTP_API": "",
+        "AUTHORIZER_GATEWAY_CACHE_TTL": "0",
+    }
+    command = [
+        emulator, "--runtime-interface-emulator-address", f"127.0.0.1:{invocations}",
+        "--runtime-api-address", f"127.0.0.1:{runtime_api}", bootstrap,
+    ]
+
+    def invoke(payload):
+        url = f"http://127.0.0.1:{invocations}/2015-03-31/functions/function/invocations"
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as response:
+            answer = response.read()
+        assert answer, log.read_text()
+        return json.loads(answer)
+
+    with log.open("wb") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
+        try:
+            wait_for(invocations, process, log)
+            yield invoke
+        finally:
+            process.terminate()
+
+
+def free_ports():
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def wait_for(port, process, log):
+    for _ in range(300):
+        try:
+            return socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.1)
+                break
+    pytest.fail(f"the Runtime Interface Emulator does not listen\n{log.read_text()}")
+
+
 def test_the_layer_holds_the_configuration(layer):
     assert "authorizer.toml" in layer.joinpath(".names").read_text().splitlines()
     assert "[[client]]" in layer.joinpath("authorizer.toml").read_text()
@@ -70,24 +134,37 @@ def test_bootstrap_is_executable(bootstrap):
     assert os.access(bootstrap, os.X_OK)
 
 
-def test_bootstrap_denies_an_event_without_a_certificate(bootstrap, layer):
-    answer = invoke(bootstrap, layer, event("GET", "orders", None))
+def test_bootstrap_denies_an_event_without_a_certificate(function):
+    answer = function(event("GET", "orders", None))
     assert [statement["Effect"] for statement in answer["policyDocument"]["Statement"]] == ["Deny"]
     assert answer["context"]["denyReason"] == "no-client-certificate"
 
 
-def test_bootstrap_allows_the_client_of_the_configuration(bootstrap, layer, tmp_path):
-    answer = invoke(bootstrap, layer, event("GET", "orders/7", certificate(tmp_path, "/O=Acme/CN=orders")))
+def test_bootstrap_allows_the_client_of_the_configuration(function, tmp_path):
+    answer = function(event("GET", "orders/7", certificate(tmp_path, "/O=Acme/CN=orders")))
     statement = answer["policyDocument"]["Statement"][0]
     assert statement["Effect"] == "Allow"
     assert f"{REGION_ARN}/GET/orders/*" in statement["Resource"]
     assert answer["context"]["clientId"] == "orders-service"
 
 
-def test_bootstrap_denies_another_client_of_the_same_ca(bootstrap, layer, tmp_path):
-    answer = invoke(bootstrap, layer, event("GET", "orders/7", certificate(tmp_path, "/O=Acme/CN=invoices")))
+def test_bootstrap_denies_another_client_of_the_same_ca(function, tmp_path):
+    answer = function(event("GET", "orders/7", certificate(tmp_path, "/O=Acme/CN=invoices")))
     assert [statement["Effect"] for statement in answer["policyDocument"]["Statement"]] == ["Deny"]
     assert answer["context"]["denyReason"] == "no-client-matched"
+
+
+def test_bootstrap_reports_what_is_no_event_and_serves_the_next_call(function):
+    for nothing in (b"{}", b'"text"', json.dumps({"type": "TOKEN"}).encode()):
+        assert function(nothing)["errorType"] == "MalformedEvent"
+        answer = function(event("GET", "orders", None))
+        assert answer["context"]["denyReason"] == "no-client-certificate"
+
+
+def test_bootstrap_answers_an_event_of_lambdas_largest_size(function):
+    largest = event("GET", "orders", None)
+    largest["body"] = "x" * (6 * 1024 * 1024 - len(json.dumps(largest)))
+    assert function(largest)["context"]["denyReason"] == "no-client-certificate"
 
 
 def event(method, path, pem):
@@ -133,81 +210,3 @@ def certificate(folder, subject):
     openssl("x509", "-req", "-in", "client.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
             "-days", "1", "-extfile", "client.ext", "-out", "client.pem")
     return folder.joinpath("client.pem").read_text()
-
-
-def invoke(bootstrap, layer, payload):
-    """One invocation, as Lambda does it: the runtime interface hands out the event and waits for the answer."""
-    answered = threading.Event()
-    given, outcome = threading.Event(), {}
-
-    class Runtime(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self):
-            if given.is_set():
-                # Lambda would freeze the process here.
-                answered.wait(30)
-                self.close_connection = True
-                return
-            given.set()
-            body = json.dumps(payload).encode()
-            self.send_response(200)
-            self.send_header("Lambda-Runtime-Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
-            self.send_header("Lambda-Runtime-Deadline-Ms", "4102444800000")
-            self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-central-1:111122223333:function:authorizer")
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_POST(self):
-            outcome["path"] = self.path
-            if self.headers.get("Transfer-Encoding") == "chunked":
-                outcome["body"] = b"".join(self._chunks())
-            else:
-                outcome["body"] = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self.send_response(202)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            answered.set()
-
-        def _chunks(self):
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                yield self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Runtime)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    environment = {
-        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_address[1]}",
-        "AWS_LAMBDA_FUNCTION_NAME": "authorizer",
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
-        "AWS_LAMBDA_LOG_GROUP_NAME": "authorizer",
-        "AWS_LAMBDA_LOG_STREAM_NAME": "one",
-        "AWS_REGION": "eu-central-1",
-        "LAMBDA_TASK_ROOT": str(bootstrap.parent),
-        # Stands for /opt, which only Lambda may fill.
-        "AUTHORIZER_CONFIG": str(layer / "authorizer.toml"),
-        "AUTHORIZER_CONFIG_TOML": "",
-        "AUTHORIZER_SOURCE_KIND": "api-gateway",
-        "AUTHORIZER_VPC_ENDPOINTS": "",
-        "AUTHORIZER_HTTP_API": "",
-        "AUTHORIZER_GATEWAY_CACHE_TTL": "0",
-    }
-    process = subprocess.Popen([bootstrap], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    watcher = threading.Thread(target=lambda: (process.wait(), answered.set()), daemon=True)
-    watcher.start()
-    try:
-        assert answered.wait(30), "the bootstrap did not answer"
-    finally:
-        process.kill()
-        log, _ = process.communicate()
-        server.shutdown()
-    assert outcome.get("path", "").endswith("/response"), f"no answer but {outcome}; log:\n{log}"
-    return json.loads(outcome["body"])
