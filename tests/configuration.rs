@@ -1027,6 +1027,15 @@ fn risky_settings_are_warned_of() {
     };
     assert!(tells_of_methods("*"));
     assert!(!tells_of_methods("* /*"));
+    let of_methods = "a method that is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS is not denied at all";
+    assert_eq!(
+        warnings(&routes("*", "* /*")),
+        [format!("authorizer.toml:5:9: [[client]] `c`: deny: under the wider `*`, {of_methods}")]
+    );
+    assert!(!about(&routes("* /*", "* /*"), "deny"));
+    // All paths that are allowed are denied, with some methods.
+    assert!(!about(&routes("* /orders/*", "GET /*"), "deny"));
+    assert!(about(&routes("* /orders/*", "GET /orders/?"), "deny"));
     assert!(!about(&routes("GET /orders", "GET /orders/admin"), "deny"));
     assert!(!about(&routes("* /orders/*", "DELETE /invoices/*"), "deny"));
     assert!(about(&routes("GET /orders/*", "GET /orders/admin"), "deny"));

@@ -59,15 +59,6 @@ impl Methods {
         }
     }
 
-    /// Whether the others are among them.
-    fn cover(self, other: Self) -> bool {
-        match (self, other) {
-            (Self::Stage, _) => true,
-            (Self::All, other) => other != Self::Stage,
-            (Self::One(_), _) => self == other,
-        }
-    }
-
     /// As they are written in the ARNs of a policy.
     fn written_out(&self) -> &[&'static str] {
         match self {
@@ -170,11 +161,16 @@ impl RoutePattern {
         (self.methods.written_out(), self.path())
     }
 
-    /// Whether every route that `other` admits is admitted here too. May say no where it can't tell.
+    /// Whether every path that `other` admits is admitted here too, with whatever method. May say no where it can't
+    /// tell.
     #[must_use]
-    pub fn covers(&self, other: &Self) -> bool {
-        self.methods == Methods::Stage
-            || (self.methods.cover(other.methods) && glob_covers(self.path(), other.path()))
+    pub fn covers_paths_of(&self, other: &Self) -> bool {
+        glob_covers(self.paths(), other.paths())
+    }
+
+    /// The glob over paths, also for the whole stage.
+    fn paths(&self) -> &str {
+        if self.methods == Methods::Stage { "/*" } else { self.path() }
     }
 
     /// Whether some route is admitted by both.
@@ -380,6 +376,7 @@ fn globs_overlap(left: &[u8], right: &[u8]) -> bool {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+    use std::iter;
 
     fn routes(allow: &[&str], deny: &[&str]) -> Routes {
         let parse = |list: &[&str]| {
@@ -519,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn routes_cover_and_overlap_by_method_and_path() {
+    fn routes_overlap_by_method_and_path_and_cover_by_path() {
         let texts = ["*", "* /*", "GET /*", "POST /*", "* /a", "GET /a", "POST /a*", "GET /b"];
         let methods = METHODS.into_iter().chain(["TRACE"]);
         let calls: Vec<(&str, &str)> = methods
@@ -534,10 +531,19 @@ mod tests {
         for (left, by_left) in &admitted {
             for (right, by_right) in &admitted {
                 let pairs = || by_left.iter().zip(by_right);
-                let covers = pairs().all(|(left, right)| *left || !*right);
                 let overlap = pairs().any(|(left, right)| *left && *right);
-                assert_eq!(left.covers(right), covers, "{left} covers {right}");
                 assert_eq!(left.overlaps(right), overlap, "{left} overlaps {right}");
+                let paths = |pattern: &RoutePattern| {
+                    ["/", "/a", "/ab", "/b"]
+                        .map(|path| METHODS.iter().any(|method| pattern.admits(method, path)))
+                };
+                let covers =
+                    iter::zip(paths(left), paths(right)).all(|(left, right)| left || !right);
+                assert_eq!(
+                    left.covers_paths_of(right),
+                    covers,
+                    "{left} covers the paths of {right}"
+                );
             }
         }
     }

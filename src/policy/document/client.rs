@@ -497,19 +497,26 @@ fn routes(nodes: &[Node<'_>]) -> Option<Vec<RoutePattern>> {
     (routes.len() == nodes.len()).then_some(routes)
 }
 
+/// Warns of a denied route where something under a wider allowed one is the same to a backend, and is not denied.
 fn warn_of_evasion(routes: &Routes, denied: &RoutePattern, node: &Node<'_>) {
-    let evadable = |allowed: &&RoutePattern| {
-        allowed.is_greedy() && allowed.overlaps(denied) && !denied.covers(allowed)
+    let by_path = |allowed: &&RoutePattern| {
+        allowed.is_greedy() && allowed.overlaps(denied) && !denied.covers_paths_of(allowed)
     };
-    if let Some(allowed) = routes.allow().iter().find(evadable) {
-        let methods = if allowed.admits_other_methods() && !denied.admits_other_methods() {
-            format!(", and a method that is none of {} is not denied at all", METHODS.join(", "))
-        } else {
-            String::new()
+    let by_method =
+        |allowed: &&RoutePattern| allowed.admits_other_methods() && !denied.admits_other_methods();
+    let other_methods =
+        || format!("a method that is none of {} is not denied at all", METHODS.join(", "));
+    let find = |evadable: &dyn Fn(&&RoutePattern) -> bool| routes.allow().iter().find(evadable);
+    if let Some(allowed) = find(&by_path) {
+        let methods = match by_method(&allowed) {
+            true => format!(", and {}", other_methods()),
+            false => String::new(),
         };
         node.warn(format!(
             "`{denied}` denies exact text under the wider `{allowed}`: `//` or `%61` in a path evade it where the backend takes them for the same{methods}"
         ));
+    } else if let Some(allowed) = find(&by_method) {
+        node.warn(format!("under the wider `{allowed}`, {}", other_methods()));
     }
 }
 
