@@ -9,9 +9,9 @@
 //! may hold any bytes.
 //!
 //! Reading judges nothing: whether a certificate is in force, strong enough or trusted is for
-//! [`decide`](crate::decide) to say. Versions 1 to 3 are read, serial numbers of any length, and explicit
-//! `FALSE`s are refused, as DER demands. Unused bits at the end of a key usage are not required to be cut off,
-//! and `GeneralizedTime` is taken before 2050 too: both occur, and neither can be read in two ways.
+//! [`decide`](crate::decide) to say. Versions 1 to 3 are read, and serial numbers of any length. Unused
+//! bits at the end of a key usage are not required to be cut off, `FALSE` may be spelt out where it is the default, and
+//! `GeneralizedTime` is taken before 2050 too: all of it occurs, and none can be read in two ways.
 
 pub mod name;
 pub mod pem;

@@ -265,15 +265,24 @@ impl<'a> Reader<'a> {
         BitString::from_element(self.expect(tag::BIT_STRING, rule)?)
     }
 
-    /// Reads a `BOOLEAN DEFAULT FALSE`: absent means false, and false may not be spelt out.
+    /// Reads a `BOOLEAN DEFAULT FALSE`: absent means false. A false that is spelt out, against DER, is taken too: some
+    /// authorities write it, and it can't be read in two ways.
     ///
     /// # Errors
-    /// A value that is neither `0x00` nor `0xff`, or an explicit false.
+    /// A value that is neither `0x00` nor `0xff`.
     pub fn default_false(&mut self) -> Result<bool, DerError> {
-        let Some(element) = self.optional(tag::BOOLEAN)? else { return Ok(false) };
+        self.default_false_tagged(tag::BOOLEAN)
+    }
+
+    /// As [`Reader::default_false`], with an implicit tag.
+    ///
+    /// # Errors
+    /// As [`Reader::default_false`].
+    pub fn default_false_tagged(&mut self, tag: u8) -> Result<bool, DerError> {
+        let Some(element) = self.optional(tag)? else { return Ok(false) };
         match element.content {
             [0xff] => Ok(true),
-            [0x00] => Err(element.error("a default value is spelt out")),
+            [0x00] => Ok(false),
             _ => Err(element.error("a BOOLEAN is neither true nor false")),
         }
     }

@@ -415,6 +415,17 @@ fn list_of_one_kind_of_certificates_is_about_that_kind() {
 }
 
 #[test]
+fn list_that_spells_out_what_it_is_not_is_about_everything() {
+    let scope = [1, 2, 4, 5].map(|flag| implicit(flag, &[0x00]));
+    let mut world =
+        World::with(Crl::of(vec![revoked(SERIAL)]).with(critical("2.5.29.28", &sequence(&scope))));
+    assert_good(&world.verdict(OTHER));
+    assert_revoked(&world.verdict(SERIAL), ReasonCode::Unspecified);
+    world.is_ca = true;
+    assert_good(&world.verdict(OTHER));
+}
+
+#[test]
 fn list_of_attribute_certificates_says_nothing() {
     let scope = IssuingDistributionPoint {
         only_contains_attribute_certs: true,
@@ -723,7 +734,6 @@ fn structure_is_read_strictly() {
         (list().with(idp(&[])), "the issuing distribution point is empty"),
         (list().with(idp(&[implicit(1, &[0xff]), implicit(2, &[0xff])])), "two kinds"),
         (list().with(idp(&[implicit(2, &[0xff]), implicit(1, &[0xff])])), "misplaced field"),
-        (list().with(idp(&[implicit(1, &[0x00])])), "a default value is spelt out"),
         (list().with(idp(&[implicit(1, &[0x01])])), "neither true nor false"),
         (
             list().with(extension("2.5.29.46", &sequence::<Der>(&[]))),

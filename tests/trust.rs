@@ -485,6 +485,34 @@ fn email_addresses_beyond_ascii_are_constrained_too() {
     below(dns(b"acme.example"), named(SMTP_UTF8_MAILBOX)).assert_stands();
 }
 
+/// DER leaves a default out; some authorities write it, and every peer takes it for what it says.
+#[test]
+fn a_false_that_is_spelt_out_is_false() {
+    let spelt_out =
+        |dotted: &str, value: &[u8]| sequence(&[oid(dotted), boolean(false), octet_string(value)]);
+    let no_authority = spelt_out(BASIC_CONSTRAINTS, &sequence(&[boolean(false)]));
+    let authority = spelt_out(BASIC_CONSTRAINTS, &sequence(&[boolean(true)]));
+    let root = Authority::root("Acme Root CA");
+    let issuing = root.intermediate_with(Key::ed25519("Acme Issuing CA"), |key| {
+        Certificate::ca("Acme Issuing CA", key, None)
+            .without(BASIC_CONSTRAINTS)
+            .with(authority.clone())
+    });
+    let leaf = leaf().without(BASIC_CONSTRAINTS).with(no_authority.clone());
+    let unknown = leaf.clone().with(spelt_out("1.2.3.4", &null()));
+    let presented = [&issuing.certificate];
+    for leaf in [leaf, unknown] {
+        Chain::new(&[&root.certificate], &presented, issuing.issue(leaf)).assert_stands();
+    }
+    // And it is no true.
+    let issuing = root.intermediate_with(Key::ed25519("Acme Issuing CA"), |key| {
+        Certificate::ca("Acme Issuing CA", key, None).without(BASIC_CONSTRAINTS).with(no_authority)
+    });
+    let chain =
+        Chain::new(&[&root.certificate], &[&issuing.certificate], issuing.issue(self::leaf()));
+    assert!(chain.verify().is_err());
+}
+
 #[test]
 fn keys_below_the_anchor_are_strong_enough() {
     let root = Authority::root("Acme Root CA");

@@ -506,7 +506,7 @@ fn extensions() -> Vec<Fixture> {
             Deny("unknown-critical-extension"),
             critical("1.2.3.4", &null()),
         ),
-        with("extension-critical-false", MALFORMED, critical_false(0x00)),
+        with("extension-critical-false", Allow, critical_false(0x00)),
         with("extension-critical-neither", MALFORMED, critical_false(0x01)),
         with("extension-duplicate", MALFORMED, extended_key_usage(&[CLIENT_AUTH])),
         fixture("extension-unknown-duplicate", MALFORMED, |it| {
@@ -528,7 +528,7 @@ fn extensions() -> Vec<Fixture> {
             Deny("certificate-is-ca"),
             extension("2.5.29.19", &sequence(&[boolean(true)])),
         ),
-        constraints("constraints-false-spelt-out", MALFORMED, critical("2.5.29.19", &spelt_out)),
+        constraints("constraints-false-spelt-out", Allow, critical("2.5.29.19", &spelt_out)),
         constraints(
             "constraints-neither",
             MALFORMED,

@@ -68,14 +68,14 @@ impl Scope {
             Some(name) => Some(point_names(name, issuer)?),
             None => None,
         };
-        let user = flag(&mut fields, 1)?;
-        let ca = flag(&mut fields, 2)?;
+        let user = fields.default_false_tagged(tag::context(1))?;
+        let ca = fields.default_false_tagged(tag::context(2))?;
         let some_reasons = match fields.optional(tag::context(3))? {
             Some(reasons) => BitString::from_element(reasons).map(|_| true)?,
             None => false,
         };
-        let indirect = flag(&mut fields, 4)?;
-        let attribute = flag(&mut fields, 5)?;
+        let indirect = fields.default_false_tagged(tag::context(4))?;
+        let attribute = fields.default_false_tagged(tag::context(5))?;
         fields.end("the issuing distribution point holds an unknown or misplaced field")?;
         let only = match (user, ca, attribute) {
             (false, false, false) => None,
@@ -234,16 +234,6 @@ pub(super) fn is_directory_name(general: &[u8], name: &[u8]) -> bool {
     Reader::new(general)
         .expect(tag::context_constructed(4), "")
         .is_ok_and(|element| element.content == name)
-}
-
-/// Reads an implicitly tagged `BOOLEAN DEFAULT FALSE`.
-fn flag(fields: &mut Reader<'_>, number: u8) -> Result<bool, DerError> {
-    let Some(element) = fields.optional(tag::context(number))? else { return Ok(false) };
-    match element.content {
-        [0xff] => Ok(true),
-        [0x00] => Err(element.error("a default value is spelt out")),
-        _ => Err(element.error("a BOOLEAN is neither true nor false")),
-    }
 }
 
 fn push_element(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
