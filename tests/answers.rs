@@ -94,6 +94,7 @@ fn an_arn_that_is_none_of_a_call_is_a_fault() {
         "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/*/GET/orders/7",
         "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/${stage}/GET/orders/7",
         "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/*/orders/7",
+        "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/get/orders/7",
         "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod",
         "arn:aws:s3:us-east-1:123456789012:a1b2c3d4e5/prod/GET/orders/7",
         "*",
@@ -165,7 +166,6 @@ fn a_route_that_is_not_allowed_gets_the_policy_and_context_of_one_that_is() {
             "POST/orders/7",
             "GET/orders/admin/7",
             "GET/ORDERS/7",
-            "get/orders/7",
             "PROPFIND/health",
             "M-SEARCH/health",
         ] {

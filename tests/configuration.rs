@@ -1022,10 +1022,11 @@ fn risky_settings_are_warned_of() {
     assert!(about(&routes("*", "GET /admin"), "deny"));
     let tells_of_methods = |allow: &str| {
         let warnings = warnings(&routes(allow, "* /admin"));
-        assert_eq!(warnings.iter().filter(|it| it.contains("evade it")).count(), 1, "{allow}");
+        assert_eq!(warnings.iter().filter(|it| it.contains("evade it")).count(), 1, "{allow:?}");
         warnings.iter().any(|it| it.contains("PATCH, DELETE, OPTIONS is not denied at all"))
     };
     assert!(tells_of_methods("*"));
+    assert!(tells_of_methods("GET /*\", \"*") && tells_of_methods("*\", \"GET /*"));
     assert!(!tells_of_methods("* /*"));
     let of_methods = "a method that is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS is not denied at all";
     assert_eq!(

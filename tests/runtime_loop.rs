@@ -145,13 +145,21 @@ impl Process {
 
     /// Waits for the process to end by itself, and gives the messages that it logged at this level.
     fn ended(mut self, level: &str) -> Vec<String> {
+        let messages = self.messages(level);
         assert_eq!(self.0.wait().unwrap().code(), Some(2));
-        self.messages(level)
+        messages
     }
 
+    /// Waits until nothing more can be logged.
     fn messages(&mut self, level: &str) -> Vec<String> {
-        let mut log = String::new();
-        self.0.stdout.take().unwrap().read_to_string(&mut log).unwrap();
+        let mut output = self.0.stdout.take().unwrap();
+        let (sender, log) = mpsc::channel();
+        thread::spawn(move || {
+            let mut log = String::new();
+            output.read_to_string(&mut log).unwrap();
+            let _ = sender.send(log);
+        });
+        let log = log.recv_timeout(PATIENCE).expect("the function ends");
         let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let told = lines.filter(|line| line.get("level").unwrap() == level);
         told.map(|line| line.get("message").unwrap().as_str().unwrap().to_owned()).collect()
@@ -253,7 +261,13 @@ fn the_invocation_is_named_as_the_api_named_it() {
 
 #[test]
 fn an_answer_that_is_refused_is_the_end_of_that_call_alone() {
-    for refusal in ["400 Bad Request", "403 Forbidden", "410 Gone", "413 Content Too Large"] {
+    for refusal in [
+        "400 Bad Request",
+        "403 Forbidden",
+        "410 Gone",
+        "413 Content Too Large",
+        "500 Internal Server Error",
+    ] {
         let api = Api::listen();
         let mut process = start(&api);
         let mut connection = api.accept();
@@ -286,16 +300,6 @@ fn an_api_that_is_beyond_repair_ends_the_process() {
         assert!(errors.iter().all(|it| it.contains(status)) && errors.len() == 1, "{errors:?}");
     }
 
-    let api = Api::listen();
-    let process = start(&api);
-    let mut connection = api.accept();
-    connection.expect(NEXT);
-    connection.reply(&next("id-1", ""));
-    connection.expect(ANSWER_1);
-    connection.reply("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
-    let errors = process.ended("ERROR");
-    assert!(errors.len() == 1 && errors.iter().all(|it| it.contains("`response`")), "{errors:?}");
-
     // An event that can't be answered, and one that speaks no HTTP.
     let replies = [
         ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "lambda-runtime-aws-request-id"),
@@ -317,8 +321,7 @@ fn an_api_that_is_beyond_repair_ends_the_process() {
     }
 
     // Nobody listens.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let errors = Process::start(&free.to_string(), &[]).ended("ERROR");
+    let errors = Process::start("127.0.0.1:1", &[]).ended("ERROR");
     assert!(
         errors.len() == 1 && errors.iter().all(|it| it.contains("no connection")),
         "{errors:?}"
@@ -356,13 +359,17 @@ fn the_address_may_be_a_url_with_a_path_and_nothing_else() {
     let at = api.address;
     for address in [
         format!("https://{at}"),
-        format!("http://user@{at}"),
+        format!("http://user:s3cr3t@{at}"),
+        "127.0.0.1".to_owned(),
+        "127.0.0.1:99999".to_owned(),
         format!("{at}?x"),
         ":".to_owned(),
         "a b".to_owned(),
     ] {
         let errors = Process::start(&address, &[]).ended("ERROR");
-        let told = errors.iter().all(|error| error.contains("AWS_LAMBDA_RUNTIME_API is no host"));
+        let told = errors.iter().all(|error| {
+            error.contains("AWS_LAMBDA_RUNTIME_API is no host") && !error.contains("s3cr3t")
+        });
         assert!(errors.len() == 1 && told, "{address}: {errors:?}");
     }
     api.assert_no_more();
@@ -410,8 +417,9 @@ fn that_calls_are_served_one_at_a_time_is_said_where_more_are_expected() {
 fn memory_does_not_grow_with_the_number_of_calls() {
     const CALLS: usize = 3000;
     let resident = |function: &Function| -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", function.0.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        // Counted page by page; `status` is kept up to date in steps that are too large.
+        let maps = fs::read_to_string(format!("/proc/{}/smaps_rollup", function.0.pid())).unwrap();
+        let line = maps.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     };
     let document = format!("{CONFIGURATION}\n[log]\ndecisions = \"denied\"\n");

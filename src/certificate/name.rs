@@ -400,7 +400,7 @@ impl std::fmt::Display for CanonicalName {
 }
 
 /// A name in the form of [`Name::canonical`] as people write it, in RFC 4514: most specific relative name first, types
-/// by their short names. Read by [`parse_rfc4514`], it is the same name again.
+/// by their short names. Where [`parse_rfc4514`] reads it, it is the same name again; it reads no empty values.
 #[must_use]
 pub fn spell_out(canonical: &str) -> String {
     let mut text = String::with_capacity(canonical.len());

@@ -1,8 +1,8 @@
 //! A client of Lambda's Runtime API, version 2018-06-01 ("Using the Lambda runtime API for custom runtimes" in the
 //! Lambda developer guide): the next event, its answer or error.
 //!
-//! One connection, kept open, and one request at a time on it. Where the other side has closed it between two requests,
-//! the next one opens another; a request that may have been sent is never sent again.
+//! One connection, kept open, and one request at a time on it. Where it is known to be closed between two requests, the
+//! next one opens another; a request that may have been sent is never sent again.
 
 use std::{error::Error, fmt, io};
 
@@ -85,11 +85,12 @@ impl fmt::Display for RuntimeApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => {
-                write!(
-                    f,
-                    "AWS_LAMBDA_RUNTIME_API is no host with a port: `{}`",
-                    address.escape_debug()
-                )
+                f.write_str("AWS_LAMBDA_RUNTIME_API is no host with a port")?;
+                // Before an `@` there may be a password.
+                match address.contains('@') {
+                    true => Ok(()),
+                    false => write!(f, ": `{}`", address.escape_debug()),
+                }
             }
             Self::Connect(error) => write!(f, "no connection to the Runtime API: {error}"),
             Self::Exchange(error) => {
@@ -99,7 +100,9 @@ impl fmt::Display for RuntimeApiError {
             Self::Status(call, status) => {
                 write!(f, "the Runtime API answers `{call}` with status {status}")
             }
-            Self::RequestId => write!(f, "the Runtime API gives an event without a `{REQUEST_ID}`"),
+            Self::RequestId => {
+                write!(f, "the Runtime API gives an event without a usable `{REQUEST_ID}`")
+            }
         }
     }
 }
@@ -128,7 +131,7 @@ impl RuntimeApi {
         }
         Ok(Self {
             host,
-            port: authority.port_u16().unwrap_or(80),
+            port: authority.port_u16().ok_or_else(fault)?,
             base: uri.path().trim_end_matches('/').to_owned(),
             authority: HeaderValue::from_str(authority.as_str()).map_err(|_| fault())?,
             kept: None,
@@ -141,7 +144,7 @@ impl RuntimeApi {
     /// As [`RuntimeApi::next`].
     pub(super) async fn await_restore(&mut self) -> Result<(), RuntimeApiError> {
         let response = self.call(self.request(Method::GET, "restore/next", Bytes::new())?).await?;
-        // No connection outlives a snapshot.
+        // Of what was connected before a snapshot, nothing is trusted to be so after it.
         self.kept = None;
         match response.status() {
             status if status.is_success() => Ok(()),
@@ -192,9 +195,7 @@ impl RuntimeApi {
             headers.insert(INVOCATION_ID, id.clone());
         }
         let status = self.call(request).await?.status();
-        if status.is_server_error() {
-            return Err(RuntimeApiError::Status(resource, status));
-        }
+        // Where the API is beyond repair, the next request to it shows that.
         if !status.is_success() {
             warn!(
                 aws_request_id = key.request_id,
@@ -270,7 +271,11 @@ impl NextEvent {
         let text = |headers: &HeaderMap, name| {
             headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
-        let request_id = text(&parts.headers, REQUEST_ID).ok_or(RuntimeApiError::RequestId)?;
+        // It becomes a segment of a path.
+        let of_segment = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        let request_id = text(&parts.headers, REQUEST_ID)
+            .filter(|id| !id.is_empty() && id.bytes().all(of_segment))
+            .ok_or(RuntimeApiError::RequestId)?;
         let trace_id = text(&parts.headers, TRACE_ID);
         let invocation_id = parts.headers.remove(INVOCATION_ID);
         Ok(Self { key: InvocationKey { request_id, invocation_id }, trace_id, payload })

@@ -504,19 +504,17 @@ fn warn_of_evasion(routes: &Routes, denied: &RoutePattern, node: &Node<'_>) {
     };
     let by_method =
         |allowed: &&RoutePattern| allowed.admits_other_methods() && !denied.admits_other_methods();
-    let other_methods =
-        || format!("a method that is none of {} is not denied at all", METHODS.join(", "));
     let find = |evadable: &dyn Fn(&&RoutePattern) -> bool| routes.allow().iter().find(evadable);
     if let Some(allowed) = find(&by_path) {
-        let methods = match by_method(&allowed) {
-            true => format!(", and {}", other_methods()),
-            false => String::new(),
-        };
         node.warn(format!(
-            "`{denied}` denies exact text under the wider `{allowed}`: `//` or `%61` in a path evade it where the backend takes them for the same{methods}"
+            "`{denied}` denies exact text under the wider `{allowed}`: `//` or `%61` in a path evade it where the backend takes them for the same"
         ));
-    } else if let Some(allowed) = find(&by_method) {
-        node.warn(format!("under the wider `{allowed}`, {}", other_methods()));
+    }
+    if let Some(allowed) = find(&by_method) {
+        node.warn(format!(
+            "under the wider `{allowed}`, a method that is none of {} is not denied at all",
+            METHODS.join(", ")
+        ));
     }
 }
 
