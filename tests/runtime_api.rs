@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 use runtime_emulator::{Launch, LogStream, Outcome};
 use serde_json::{Value, json};
 use support::{
-    function::{self, Function, is_decision, parse},
+    function::{self, Function, ORDERS, is_decision, parse},
     run_binary, scratch,
     secrets::{self, MARK},
 };
@@ -406,13 +406,7 @@ const NOBODY_PRESENT: [&str; 6] = [
 
 #[test]
 fn without_a_certificate_the_error_is_unauthorized_where_that_is_configured() {
-    const CLIENT: &str = r#"
-        [[client]]
-        id = "orders-service"
-        subject = { CN = "orders", O = "Acme" }
-        allow = ["GET /orders/*"]
-    "#;
-    let unauthorized = format!("[response]\nunauthenticated = \"unauthorized\"\n{CLIENT}");
+    let unauthorized = format!("[response]\nunauthenticated = \"unauthorized\"\n{ORDERS}");
     let mut function = Function::start(&function::launch_inline(&unauthorized));
     for name in NOBODY_PRESENT {
         let call = function.call(event(name).to_string());
@@ -427,7 +421,7 @@ fn without_a_certificate_the_error_is_unauthorized_where_that_is_configured() {
     }
     assert_serves(&mut function);
 
-    let mut function = Function::start(&function::launch_inline(CLIENT));
+    let mut function = Function::start(&function::launch_inline(ORDERS));
     for name in NOBODY_PRESENT {
         let call = function.call(event(name).to_string());
         let answer = call.answer();

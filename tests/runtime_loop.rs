@@ -17,15 +17,9 @@ use std::{
 
 use runtime_emulator::Outcome;
 use serde_json::Value;
-use support::function::{self, Function, PATIENCE};
+use support::function::{self, Function, ORDERS, PATIENCE};
 
 const NEXT: &str = "get /2018-06-01/runtime/invocation/next http/1.1";
-const CONFIGURATION: &str = r#"
-[[client]]
-id = "orders-service"
-subject = { CN = "orders", O = "Acme" }
-allow = ["GET /orders/*"]
-"#;
 
 fn event() -> String {
     let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
@@ -135,7 +129,7 @@ impl Process {
         let child = Command::new(env!("CARGO_BIN_EXE_mtls-authorizer"))
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address)
-            .env("AUTHORIZER_CONFIG_TOML", CONFIGURATION)
+            .env("AUTHORIZER_CONFIG_TOML", ORDERS)
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
@@ -177,6 +171,15 @@ fn start(api: &Api) -> Process {
     Process::start(&api.address.to_string(), &[])
 }
 
+/// A function that has been given the event `id-1`, with more headers.
+fn given_an_event(api: &Api, headers: &str) -> (Process, Connection) {
+    let process = start(api);
+    let mut connection = api.accept();
+    connection.expect(NEXT);
+    connection.reply(&next("id-1", headers));
+    (process, connection)
+}
+
 const ANSWER_1: &str = "post /2018-06-01/runtime/invocation/id-1/response http/1.1";
 const ANSWER_2: &str = "post /2018-06-01/runtime/invocation/id-2/response http/1.1";
 
@@ -202,10 +205,7 @@ fn calls_are_served_one_after_the_other_on_one_connection() {
 #[test]
 fn a_connection_that_is_closed_between_two_requests_is_opened_anew() {
     let api = Api::listen();
-    let _process = start(&api);
-    let mut first = api.accept();
-    first.expect(NEXT);
-    first.reply(&next("id-1", "Connection: close\r\n"));
+    let (_process, mut first) = given_an_event(&api, "Connection: close\r\n");
     let mut second = api.accept();
     second.expect(ANSWER_1);
     second.reply("HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
@@ -218,10 +218,7 @@ fn a_connection_that_is_closed_between_two_requests_is_opened_anew() {
 fn a_request_that_may_have_arrived_is_not_sent_again() {
     // On the connection that brought the event, an answer goes out, and nobody says whether it came in.
     let api = Api::listen();
-    let process = start(&api);
-    let mut connection = api.accept();
-    connection.expect(NEXT);
-    connection.reply(&next("id-1", ""));
+    let (process, mut connection) = given_an_event(&api, "");
     connection.expect(ANSWER_1);
     drop(connection);
     let errors = process.ended("ERROR");
@@ -232,10 +229,8 @@ fn a_request_that_may_have_arrived_is_not_sent_again() {
 #[test]
 fn the_invocation_is_named_as_the_api_named_it() {
     let api = Api::listen();
-    let _process = start(&api);
-    let mut connection = api.accept();
-    connection.expect(NEXT);
-    connection.reply(&next("id-1", "Lambda-Runtime-Invocation-Id: nonce-1\r\n"));
+    let (_process, mut connection) =
+        given_an_event(&api, "Lambda-Runtime-Invocation-Id: nonce-1\r\n");
     let request = connection.expect(ANSWER_1);
     assert_eq!(request.header("lambda-runtime-invocation-id"), Some("nonce-1"));
     connection.reply(ACCEPTED);
@@ -269,10 +264,7 @@ fn an_answer_that_is_refused_is_the_end_of_that_call_alone() {
         "500 Internal Server Error",
     ] {
         let api = Api::listen();
-        let mut process = start(&api);
-        let mut connection = api.accept();
-        connection.expect(NEXT);
-        connection.reply(&next("id-1", ""));
+        let (mut process, mut connection) = given_an_event(&api, "");
         connection.expect(ANSWER_1);
         connection.reply(&format!("HTTP/1.1 {refusal}\r\nContent-Length: 6\r\n\r\n{{\"a\":1"));
         connection.expect(NEXT);
@@ -422,7 +414,7 @@ fn memory_does_not_grow_with_the_number_of_calls() {
         let line = maps.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     };
-    let document = format!("{CONFIGURATION}\n[log]\ndecisions = \"denied\"\n");
+    let document = format!("{ORDERS}\n[log]\ndecisions = \"denied\"\n");
     let mut function = Function::start(&function::launch_inline(&document));
     let event = event();
     let call = |function: &mut Function| {

@@ -392,7 +392,7 @@ impl CanonicalName {
     }
 }
 
-/// As people write it: see [`spell_out`].
+/// As people write it, in RFC 4514: most specific relative name first, types by their short names.
 impl std::fmt::Display for CanonicalName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&spell_out(&self.0))
@@ -401,8 +401,7 @@ impl std::fmt::Display for CanonicalName {
 
 /// A name in the form of [`Name::canonical`] as people write it, in RFC 4514: most specific relative name first, types
 /// by their short names. Where [`parse_rfc4514`] reads it, it is the same name again; it reads no empty values.
-#[must_use]
-pub fn spell_out(canonical: &str) -> String {
+pub(crate) fn spell_out(canonical: &str) -> String {
     let mut text = String::with_capacity(canonical.len());
     let relative_names: Vec<&str> = split_unescaped(canonical, ',').collect();
     for relative_name in relative_names.into_iter().rev() {

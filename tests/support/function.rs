@@ -8,6 +8,14 @@ use serde_json::Value;
 /// Far more than anything here takes, so that a machine under load fails no test.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A document that admits the client of `rest-allow.json`, and nobody else.
+pub const ORDERS: &str = r#"
+[[client]]
+id = "orders-service"
+subject = { CN = "orders", O = "Acme" }
+allow = ["GET /orders/*"]
+"#;
+
 /// The function with this configuration file, ready to be started.
 pub fn launch(config: &Path) -> Launch {
     bare().env("AUTHORIZER_CONFIG", config)
