@@ -140,14 +140,14 @@ pub struct Extensions {
     crl_distribution_points: Option<Range<usize>>,
     authority_information_access: Option<Range<usize>>,
     name_constraints: Option<NameConstraints>,
+    policy_constraints: bool,
     unknown_critical: Option<Box<[u8]>>,
 }
 
-/// What is known of name constraints (RFC 5280, section 4.2.1.10), which belong to authorities only. Names are
-/// compared with them where the path is built.
+/// What is known of name constraints (RFC 5280, section 4.2.1.10). Names are compared with them where the path is
+/// built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct NameConstraints {
-    critical: bool,
     /// Whether a subtree is one of e-mail addresses.
     on_email: bool,
 }
@@ -306,7 +306,7 @@ impl Certificate {
     /// Whether its basic constraints say that it is a certification authority's.
     #[must_use]
     pub fn is_ca(&self) -> bool {
-        self.extensions.basic_constraints.is_some_and(|constraints| constraints.ca)
+        self.extensions.is_ca()
     }
 
     /// The basic constraints, where it has them.
@@ -346,15 +346,17 @@ impl Certificate {
         self.extensions.authority_information_access.as_ref().map(|range| self.slice(range))
     }
 
-    /// The first critical extension that is not understood here. Name constraints are understood in an
-    /// authority's certificate, where the path is built, and nowhere else.
+    /// The first critical extension that is not understood here.
     #[must_use]
     pub fn unknown_critical_extension(&self) -> Option<Oid<'_>> {
-        const NAME_CONSTRAINTS: Oid<'static> = Oid::new(&[0x55, 0x1d, 0x1e]);
-        let misplaced =
-            self.extensions.name_constraints.is_some_and(|it| it.critical) && !self.is_ca();
-        let misplaced = misplaced.then_some(NAME_CONSTRAINTS);
-        self.extensions.unknown_critical.as_deref().map(Oid::new).or(misplaced)
+        self.extensions.unknown_critical.as_deref().map(Oid::new)
+    }
+
+    /// Whether it constrains the policies of what is issued below it, be the extension critical, as RFC 5280,
+    /// section 4.2.1.11, demands, or not.
+    #[must_use]
+    pub fn has_policy_constraints(&self) -> bool {
+        self.extensions.policy_constraints
     }
 
     /// Whether it constrains the names of what is issued below it.
@@ -488,7 +490,14 @@ impl Extensions {
             }
             extensions.read(oid, critical, value)?;
         }
+        if extensions.name_constraints.is_some() && !extensions.is_ca() {
+            return Err(list.error("name constraints stand in a certificate of no authority"));
+        }
         Ok(extensions)
+    }
+
+    fn is_ca(&self) -> bool {
+        self.basic_constraints.is_some_and(|constraints| constraints.ca)
     }
 
     fn read(&mut self, oid: Oid<'_>, critical: bool, value: Element<'_>) -> Result<(), DerError> {
@@ -519,7 +528,7 @@ impl Extensions {
                 return reader.only(tag::SEQUENCE, NOT_DER);
             }
             [0x55, 0x1d, 0x1e] => {
-                self.name_constraints = Some(NameConstraints::parse(&mut reader, critical)?);
+                self.name_constraints = Some(NameConstraints::parse(&mut reader)?);
             }
             // Issuer alternative names say nothing that is decided upon; neither do certificate policies,
             // since any policy will do.
@@ -528,6 +537,7 @@ impl Extensions {
                 if critical {
                     self.unknown_critical.get_or_insert(octets.into());
                 }
+                self.policy_constraints |= octets == [0x55, 0x1d, 0x24];
                 return match octets {
                     // Key identifiers, policy mappings and constraints, the freshest CRL, information access.
                     [0x55, 0x1d, 0x0e] => reader.only(tag::OCTET_STRING, NOT_DER),
@@ -549,22 +559,29 @@ fn contents_range(element: Element<'_>) -> Range<usize> {
 }
 
 impl NameConstraints {
-    fn parse(value: &mut Reader<'_>, critical: bool) -> Result<Self, DerError> {
+    fn parse(value: &mut Reader<'_>) -> Result<Self, DerError> {
         const RFC822_NAME: u8 = tag::context(1);
-        let mut fields = value.sequence("the name constraints are not a SEQUENCE")?;
+        let list = value.expect(tag::SEQUENCE, "the name constraints are not a SEQUENCE")?;
+        let mut fields = list.reader();
+        if fields.is_empty() {
+            return Err(list.error("the name constraints are empty"));
+        }
         let mut on_email = false;
         for number in [0, 1] {
             let Some(subtrees) = fields.optional(tag::context_constructed(number))? else {
                 continue;
             };
             let mut members = subtrees.reader();
+            if members.is_empty() {
+                return Err(subtrees.error("a list of name constraints is empty"));
+            }
             while !members.is_empty() {
                 let mut subtree = members.sequence("a name constraint is not a SEQUENCE")?;
                 on_email |= subtree.any()?.tag == RFC822_NAME;
             }
         }
         fields.end("the name constraints have trailing elements")?;
-        Ok(Self { critical, on_email })
+        Ok(Self { on_email })
     }
 }
 

@@ -250,9 +250,17 @@ fn seconds(duration: Duration) -> i64 {
 }
 
 fn usable_for_clients(certificate: &Certificate, rules: &CertificateRules) -> Result<(), Denial> {
-    if certificate.key_usage().is_some_and(|usage| !usage.digital_signature && !usage.key_agreement)
-    {
-        return Err(Denial::new(Reason::KeyUsage));
+    if let Some(usage) = certificate.key_usage() {
+        if !usage.digital_signature && !usage.key_agreement {
+            return Err(Denial::new(Reason::KeyUsage)
+                .with("rule", "neither digitalSignature nor keyAgreement"));
+        }
+        // RFC 5280, section 4.2.1.9.
+        if usage.key_cert_sign && !certificate.is_ca() {
+            return Err(
+                Denial::new(Reason::KeyUsage).with("rule", "keyCertSign, but no authority's")
+            );
+        }
     }
     let ExtendedKeyUsage::OneOf(accepted) = &rules.extended_key_usage else { return Ok(()) };
     let is_accepted = |purpose: &Oid<'_>| accepted.iter().any(|oid| *oid == *purpose.octets());

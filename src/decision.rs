@@ -42,7 +42,7 @@ reasons! {
     CertificateExpired "certificate-expired" "The certificate is no longer in force.",
     ValidityTooLong "validity-too-long" "The certificate was issued for longer than the configuration accepts.",
     CertificateIsCa "certificate-is-ca" "The certificate is a certification authority's, and no client pins it.",
-    KeyUsage "key-usage" "The certificate's key usage allows neither digital signatures nor key agreement.",
+    KeyUsage "key-usage" "The certificate's key usage allows neither digital signatures nor key agreement, or contradicts its basic constraints.",
     ExtendedKeyUsage "extended-key-usage" "The certificate's extended key usage lists no accepted purpose.",
     UnknownCriticalExtension "unknown-critical-extension" "The certificate has a critical extension that is not understood.",
     WeakKey "weak-key" "The certificate's key is too short or of a kind that is not accepted.",

@@ -1,9 +1,9 @@
 //! Paths from a certificate to a trust anchor (RFC 5280, section 6), for client authentication.
 //!
-//! `rustls-webpki` builds and verifies the path. What it leaves out is checked here: `keyCertSign` and purposes of
-//! every authority, the strength of keys and signatures below the anchor, constraints on e-mail addresses for those
-//! in subjects and beyond ASCII, and of the anchor itself its validity, its critical extensions, and that it may issue
-//! at all, for how many levels. Certificates that webpki refuses to read as a client's (X.509 v1 and v2, and an
+//! `rustls-webpki` builds and verifies the path. What it leaves out is checked here: that issuers have names, the
+//! `keyCertSign` and purposes of every authority, constraints on policies that are not critical, the strength of keys
+//! and signatures below the anchor, constraints on e-mail addresses for those in subjects and beyond ASCII, and of the
+//! anchor itself its validity, its critical extensions, and that it may issue at all, for how many levels. Certificates that webpki refuses to read as a client's (X.509 v1 and v2, and an
 //! authority's own) are verified here when a trust anchor issued them directly; and one that is byte for byte an anchor
 //! is its own path.
 //!
@@ -151,6 +151,8 @@ impl TrustStore {
     ) -> Result<VerifiedPath, Denial> {
         let found = if presented.len() > MAX_PRESENTED {
             Err(format!("more than {MAX_PRESENTED} certificates beside the leaf"))
+        } else if let Err(why) = must_name_its_issuer(leaf) {
+            Err(why)
         } else if leaf.version() == Version::V3 && !leaf.is_ca() {
             self.verify_by_webpki(leaf, presented, rules, now)
         } else {
@@ -458,9 +460,16 @@ fn check_intermediate(
     rules: PathRules<'_>,
     now: Timestamp,
 ) -> Result<(), String> {
+    must_name_its_issuer(intermediate)?;
     must_be_in_force(intermediate, now)?;
     must_sign_certificates(intermediate)?;
     must_serve_a_purpose(intermediate, rules)?;
+    if intermediate.has_policy_constraints() {
+        return Err(format!(
+            "`{}` has policy constraints, which are not understood",
+            intermediate.subject().ascii()
+        ));
+    }
     let weak = |why| format!("`{}` is weak: {why}", intermediate.subject().ascii());
     intermediate.public_key().check_strength(rules.strength).map_err(weak)?;
     intermediate.signature_algorithm().check_strength(rules.strength).map_err(weak)
@@ -504,6 +513,14 @@ fn check_subjects(leaf: &Certificate, issuers: &[Arc<Certificate>]) -> Result<()
                 certificate.subject().ascii()
             ));
         }
+    }
+    Ok(())
+}
+
+/// RFC 5280, section 4.1.2.4. An issuer without a name is any issuer without a name.
+fn must_name_its_issuer(certificate: &Certificate) -> Result<(), String> {
+    if certificate.issuer().is_empty() {
+        return Err(format!("`{}` names no issuer", certificate.subject().ascii()));
     }
     Ok(())
 }

@@ -317,6 +317,21 @@ fn unknown_critical_extension_keeps_a_list_from_serving() {
 }
 
 #[test]
+fn extension_that_must_not_be_critical_keeps_a_list_from_serving_where_it_is() {
+    let point = distribution_point(Some(&full_name(&[uri(b"http://crl.example/new")])), None, None);
+    for (id, known) in [
+        ("2.5.29.20", crl_number(7)),
+        ("2.5.29.35", authority_key_id(&[7; 20])),
+        ("2.5.29.46", extension("2.5.29.46", &sequence(&[point]))),
+    ] {
+        let list = |it: Der| Crl { extensions: Some(vec![it]), ..Crl::of(Vec::new()) };
+        assert_good(&World::with(list(known.clone())).verdict(OTHER));
+        let world = World::with(list(made_critical(&known)));
+        assert_unknown(&world.verdict(OTHER), &Obstacle::UnknownCriticalExtension(id.to_owned()));
+    }
+}
+
+#[test]
 fn list_of_another_distribution_point_shows_only_revocations() {
     let scope = IssuingDistributionPoint::at("http://crl.example/1").extension();
     let mut world = World::with(Crl::of(vec![revoked(SERIAL)]).with(scope));

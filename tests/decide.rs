@@ -225,13 +225,16 @@ fn a_certificate_is_fit_for_clients_by_its_usage_and_its_purposes() {
         issue("2.5.29.15", None),
         used_for(&[DIGITAL_SIGNATURE]),
         used_for(&[KEY_AGREEMENT]),
-        used_for(&[DIGITAL_SIGNATURE, KEY_CERT_SIGN]),
         meant_for(&[CLIENT_AUTH]),
         meant_for(&[SERVER_AUTH, CLIENT_AUTH]),
     ] {
         assert!(plain.accept(&fit).is_ok());
     }
-    assert_denied(plain.accept(&used_for(&[KEY_CERT_SIGN])), Reason::KeyUsage, &[]);
+    let neither = [("rule", "neither digitalSignature nor keyAgreement")];
+    assert_denied(plain.accept(&used_for(&[KEY_CERT_SIGN])), Reason::KeyUsage, &neither);
+    let as_authority = used_for(&[DIGITAL_SIGNATURE, KEY_CERT_SIGN]);
+    let contradiction = [("rule", "keyCertSign, but no authority's")];
+    assert_denied(plain.accept(&as_authority), Reason::KeyUsage, &contradiction);
     let any_purpose = setting(&format!("[certificate]\nextended_key_usage = \"any\"\n{ORDERS}"));
     for (purposes, told) in [
         (&[SERVER_AUTH][..], "1.3.6.1.5.5.7.3.1"),
@@ -280,7 +283,8 @@ fn an_authority_gets_in_only_as_the_client_that_pins_it() {
         }
         assert_denied(setting(&any).identify(&usable), Reason::CertificateIsCa, &[]);
         // What is pinned must be fit for clients all the same.
-        assert_denied(before.identify(&authority), Reason::KeyUsage, &[]);
+        let neither = [("rule", "neither digitalSignature nor keyAgreement")];
+        assert_denied(before.identify(&authority), Reason::KeyUsage, &neither);
     }
 }
 

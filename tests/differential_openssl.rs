@@ -23,6 +23,7 @@ use support::{Scratch, openssl::openssl_status, pki::*, scratch};
 
 const BASIC_CONSTRAINTS: &str = "2.5.29.19";
 const KEY_USAGE: &str = "2.5.29.15";
+const POLICY_CONSTRAINTS: &str = "2.5.29.36";
 const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
 const UNKNOWN: &str = "1.3.6.1.4.1.99999.1";
 
@@ -101,6 +102,12 @@ const CHANGES: &[(&str, Change)] = &[
     ("leaf for key encipherment", |it| {
         replace(&mut it.leaf, KEY_USAGE, key_usage(&[KEY_ENCIPHERMENT]));
     }),
+    ("leaf may sign certificates", |it| {
+        replace(&mut it.leaf, KEY_USAGE, key_usage(&[DIGITAL_SIGNATURE, KEY_CERT_SIGN]));
+    }),
+    ("leaf constrains names", |it| {
+        it.leaf = it.leaf.clone().with(name_constraints(&[dns(b"acme.example")], &[]));
+    }),
     ("leaf with an unknown extension", |it| {
         it.leaf = it.leaf.clone().with(extension(UNKNOWN, &null()));
     }),
@@ -149,6 +156,13 @@ const CHANGES: &[(&str, Change)] = &[
     }),
     ("issuer excludes the leaf's names", |it| {
         it.issuing = it.issuing.clone().with(name_constraints(&[], &[dns(b"acme.example")]));
+    }),
+    ("issuer with certificate policies", |it| {
+        it.issuing = it.issuing.clone().with(certificate_policies(&["1.2.3.4"]));
+    }),
+    ("issuer constrains policies", |it| {
+        let constraints = extension(POLICY_CONSTRAINTS, &sequence(&[implicit(0, &[5])]));
+        it.issuing = it.issuing.clone().with(constraints);
     }),
     // The anchor.
     ("anchor expired", |it| it.root.not_after = time(NOW - 1)),
@@ -204,6 +218,9 @@ const CHANGES: &[(&str, Change)] = &[
     ("list with an unknown critical extension in an entry", |it| {
         let entry = revoked_with(&[0x11], NOW - DAY, &[critical(UNKNOWN, &null())]);
         it.list.revoked = Some(vec![entry]);
+    }),
+    ("list with a critical number", |it| {
+        it.list.extensions = Some(vec![made_critical(&crl_number(1))]);
     }),
     ("list of changes", |it| {
         it.list = it.list.clone().with(made_critical(&delta_crl_indicator(1)))

@@ -316,6 +316,42 @@ fn unknown_critical_extensions_are_refused_wherever_they_are() {
 }
 
 #[test]
+fn issuers_have_names() {
+    let nameless_root = root_with(|root| Certificate { subject: empty_name(), ..root });
+    let root = Authority::root("Acme Root CA");
+    let nameless_issuing =
+        intermediate_with(&root, |issuing| Certificate { subject: empty_name(), ..issuing });
+    for (issuer, above) in [(&nameless_root, &[][..]), (&nameless_issuing, &[&root.certificate])] {
+        let issued =
+            Certificate { issuer: Some(empty_name()), ..leaf() }.signed_by(&[], &issuer.key);
+        let anchors = if above.is_empty() { &[&issuer.certificate][..] } else { above };
+        Chain::new(anchors, &[&issuer.certificate], issued).assert_refused("names no issuer");
+    }
+    // One that is between others.
+    let issuing = Certificate::ca("Acme Issuing CA", &Key::ed25519("Acme Issuing CA"), None);
+    let below = Certificate { issuer: Some(empty_name()), ..issuing };
+    let issuing = Authority {
+        certificate: below.signed_by(&[], &nameless_root.key),
+        ..intermediate_with(&root, |it| it)
+    };
+    Chain::new(&[&nameless_root.certificate], &[&issuing.certificate], issuing.issue(leaf()))
+        .assert_refused("names no issuer");
+}
+
+#[test]
+fn constraints_on_policies_are_refused_critical_or_not() {
+    let constraints = sequence(&[implicit(0, &[0])]);
+    let refused = "has policy constraints";
+    chain_with(|it| it.with(extension("2.5.29.36", &constraints))).assert_refused(refused);
+    chain_with(|it| it.with(critical("2.5.29.36", &constraints)))
+        .assert_refused("critical extension");
+    chain_with(|it| it.with(certificate_policies(&["1.2.3.4"]))).assert_stands();
+    // Those of an anchor are as trusted as the anchor, unless they claim to be understood.
+    anchored_with(|it| it.with(extension("2.5.29.36", &constraints))).assert_stands();
+    anchored_with(|it| it.with(critical("2.5.29.36", &constraints))).assert_refused("`2.5.29.36`");
+}
+
+#[test]
 fn only_authorities_issue() {
     let without = |issuing: Certificate| issuing.without(BASIC_CONSTRAINTS);
     chain_with(|issuing| without(issuing).with(ca(None))).assert_stands();

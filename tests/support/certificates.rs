@@ -452,6 +452,13 @@ fn extensions() -> Vec<Fixture> {
             *certificate = certificate.clone().without("2.5.29.19").with(extension);
         })
     };
+    let authority = |name, outcome, extension: Der| {
+        fixture(name, outcome, |certificate| {
+            *certificate = certificate.clone().without("2.5.29.19").with(ca(None)).with(extension);
+        })
+    };
+    let names = "2.5.29.30";
+    let subtrees = sequence(&[explicit(0, &sequence(&[dns(b"acme.example")]))]);
     let critical_false = |value: u8| {
         let critical = tlv(0x01, &[value]);
         sequence(&[oid("1.2.3.4"), critical, octet_string(&null())])
@@ -540,6 +547,23 @@ fn extensions() -> Vec<Fixture> {
             critical("2.5.29.19", &sequence(&[boolean(true), integer(&[0xff])])),
         ),
         constraints("constraints-empty-value", MALFORMED, critical("2.5.29.19", &[])),
+        with("constraints-names-of-no-authority", MALFORMED, critical(names, &subtrees)),
+        with(
+            "constraints-names-of-no-authority-not-critical",
+            MALFORMED,
+            extension(names, &subtrees),
+        ),
+        authority(
+            "constraints-names-of-an-authority",
+            Deny("certificate-is-ca"),
+            critical(names, &subtrees),
+        ),
+        authority("constraints-names-empty", MALFORMED, critical(names, &sequence::<Der>(&[]))),
+        authority(
+            "constraints-names-empty-list",
+            MALFORMED,
+            critical(names, &sequence(&[explicit(0, &[])])),
+        ),
         constraints(
             "constraints-trailing-byte",
             MALFORMED,
@@ -592,6 +616,8 @@ fn usages() -> Vec<Fixture> {
         usage("usage-key-encipherment", wrong_usage, bits(&[KEY_ENCIPHERMENT])),
         usage("usage-non-repudiation", wrong_usage, bits(&[1])),
         usage("usage-ca", wrong_usage, bits(&[KEY_CERT_SIGN, CRL_SIGN])),
+        usage("usage-ca-too", wrong_usage, bits(&[DIGITAL_SIGNATURE, KEY_CERT_SIGN])),
+        usage("usage-lists-too", Allow, bits(&[DIGITAL_SIGNATURE, CRL_SIGN])),
         usage("usage-decipher-only", wrong_usage, bits(&[8])),
         usage("usage-none", wrong_usage, bits(&[])),
         usage("usage-not-critical", Allow, Some(extension("2.5.29.15", &named_bits(&[0])))),

@@ -306,6 +306,12 @@ impl Facts {
         let mut reader = non_empty(extensions)?;
         while !reader.is_empty() {
             let extension = Extension::read(&mut reader)?;
+            // The two that must be critical where they stand; those below them must not be (RFC 5280, section 5.2).
+            let may_be_critical =
+                matches!(extension.id, DELTA_CRL_INDICATOR | ISSUING_DISTRIBUTION_POINT);
+            if extension.critical && !may_be_critical {
+                self.unknown_critical.get_or_insert_with(|| extension.id.to_string());
+            }
             match extension.id {
                 CRL_NUMBER => {
                     seen.once(Seen::CRL_NUMBER, &extension)?;
@@ -331,12 +337,7 @@ impl Facts {
                     value.end("something follows freshestCRL")?;
                     scope::read_points(points, issuer)?;
                 }
-                _ => {
-                    seen.unknown(&extension, extensions)?;
-                    if extension.critical && self.unknown_critical.is_none() {
-                        self.unknown_critical = Some(extension.id.to_string());
-                    }
-                }
+                _ => seen.unknown(&extension, extensions)?,
             }
         }
         Ok(())
