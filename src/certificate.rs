@@ -140,7 +140,10 @@ pub struct Extensions {
     crl_distribution_points: Option<Range<usize>>,
     authority_information_access: Option<Range<usize>>,
     name_constraints: Option<NameConstraints>,
-    policy_constraints: bool,
+    certificate_policies: Option<Range<usize>>,
+    policy_mappings: Option<Range<usize>>,
+    policy_constraints: Option<Range<usize>>,
+    inhibit_any_policy: Option<Range<usize>>,
     unknown_critical: Option<Box<[u8]>>,
 }
 
@@ -352,11 +355,28 @@ impl Certificate {
         self.extensions.unknown_critical.as_deref().map(Oid::new)
     }
 
-    /// Whether it constrains the policies of what is issued below it, be the extension critical, as RFC 5280,
-    /// section 4.2.1.11, demands, or not.
+    /// The value of the certificate policies extension, as DER, unread.
     #[must_use]
-    pub fn has_policy_constraints(&self) -> bool {
-        self.extensions.policy_constraints
+    pub fn certificate_policies(&self) -> Option<&[u8]> {
+        self.extensions.certificate_policies.as_ref().map(|range| self.slice(range))
+    }
+
+    /// The value of the policy mappings extension, as DER, unread.
+    #[must_use]
+    pub fn policy_mappings(&self) -> Option<&[u8]> {
+        self.extensions.policy_mappings.as_ref().map(|range| self.slice(range))
+    }
+
+    /// The value of the policy constraints extension, as DER, unread.
+    #[must_use]
+    pub fn policy_constraints(&self) -> Option<&[u8]> {
+        self.extensions.policy_constraints.as_ref().map(|range| self.slice(range))
+    }
+
+    /// The value of the inhibit anyPolicy extension, as DER, unread.
+    #[must_use]
+    pub fn inhibit_any_policy(&self) -> Option<&[u8]> {
+        self.extensions.inhibit_any_policy.as_ref().map(|range| self.slice(range))
     }
 
     /// Whether it constrains the names of what is issued below it.
@@ -500,11 +520,25 @@ impl Extensions {
         self.basic_constraints.is_some_and(|constraints| constraints.ca)
     }
 
+    /// Where the value of an extension is kept that is read later, where revocation is checked or the path verified.
+    fn place_of_unread(&mut self, oid: Oid<'_>) -> Option<&mut Option<Range<usize>>> {
+        match oid.octets() {
+            [0x55, 0x1d, 0x1f] => Some(&mut self.crl_distribution_points),
+            [0x55, 0x1d, 0x20] => Some(&mut self.certificate_policies),
+            [0x55, 0x1d, 0x21] => Some(&mut self.policy_mappings),
+            [0x55, 0x1d, 0x24] => Some(&mut self.policy_constraints),
+            [0x55, 0x1d, 0x36] => Some(&mut self.inhibit_any_policy),
+            AUTHORITY_INFORMATION_ACCESS => Some(&mut self.authority_information_access),
+            _ => None,
+        }
+    }
+
     fn read(&mut self, oid: Oid<'_>, critical: bool, value: Element<'_>) -> Result<(), DerError> {
-        const AUTHORITY_INFORMATION_ACCESS: &[u8] =
-            &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01];
         const SUBJECT_INFORMATION_ACCESS: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x0b];
         const NOT_DER: &str = "an extension's value is not the element that its type demands";
+        if let Some(place) = self.place_of_unread(oid) {
+            *place = Some(contents_range(value));
+        }
         let mut reader = value.reader();
         match oid.octets() {
             [0x55, 0x1d, 0x13] => {
@@ -517,27 +551,19 @@ impl Extensions {
             [0x55, 0x1d, 0x11] => {
                 self.subject_alternative_names = SubjectAlternativeNames::parse(&mut reader)?;
             }
-            // CRL distribution points; read where revocation is checked.
-            [0x55, 0x1d, 0x1f] => {
-                self.crl_distribution_points = Some(contents_range(value));
-                return reader.only(tag::SEQUENCE, NOT_DER);
-            }
-            // Authority information access; may not be critical, and is read where OCSP is asked.
-            AUTHORITY_INFORMATION_ACCESS if !critical => {
-                self.authority_information_access = Some(contents_range(value));
-                return reader.only(tag::SEQUENCE, NOT_DER);
-            }
             [0x55, 0x1d, 0x1e] => {
                 self.name_constraints = Some(NameConstraints::parse(&mut reader)?);
             }
-            // Issuer alternative names say nothing that is decided upon; neither do certificate policies,
-            // since any policy will do.
-            [0x55, 0x1d, 0x12 | 0x20] => return reader.only(tag::SEQUENCE, NOT_DER),
+            // CRL distribution points, certificate policies and issuer alternative names.
+            [0x55, 0x1d, 0x12 | 0x1f | 0x20] => return reader.only(tag::SEQUENCE, NOT_DER),
+            // Authority information access, which may not be critical.
+            AUTHORITY_INFORMATION_ACCESS if !critical => {
+                return reader.only(tag::SEQUENCE, NOT_DER);
+            }
             octets => {
                 if critical {
                     self.unknown_critical.get_or_insert(octets.into());
                 }
-                self.policy_constraints |= octets == [0x55, 0x1d, 0x24];
                 return match octets {
                     // Key identifiers, policy mappings and constraints, the freshest CRL, information access.
                     [0x55, 0x1d, 0x0e] => reader.only(tag::OCTET_STRING, NOT_DER),
@@ -552,6 +578,8 @@ impl Extensions {
         reader.end("an extension's value has trailing bytes")
     }
 }
+
+const AUTHORITY_INFORMATION_ACCESS: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01];
 
 fn contents_range(element: Element<'_>) -> Range<usize> {
     let end = element.offset + element.raw.len();
@@ -572,9 +600,6 @@ impl NameConstraints {
                 continue;
             };
             let mut members = subtrees.reader();
-            if members.is_empty() {
-                return Err(subtrees.error("a list of name constraints is empty"));
-            }
             while !members.is_empty() {
                 let mut subtree = members.sequence("a name constraint is not a SEQUENCE")?;
                 on_email |= subtree.any()?.tag == RFC822_NAME;
@@ -589,17 +614,7 @@ impl BasicConstraints {
     fn parse(value: &mut Reader<'_>) -> Result<Self, DerError> {
         let mut fields = value.sequence("the basic constraints are not a SEQUENCE")?;
         let ca = fields.default_false()?;
-        let path_length = match fields.optional(tag::INTEGER)? {
-            None => None,
-            Some(length) => match der::integer(length)? {
-                [first, ..] if first & 0x80 != 0 => {
-                    return Err(length.error("a path length is negative"));
-                }
-                [small] => Some(usize::from(*small)),
-                // No path is that long.
-                _ => Some(usize::MAX),
-            },
-        };
+        let path_length = fields.optional(tag::INTEGER)?.map(der::count).transpose()?;
         fields.end("the basic constraints have trailing elements")?;
         Ok(Self { ca, path_length })
     }

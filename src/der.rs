@@ -332,6 +332,20 @@ pub fn integer(element: Element<'_>) -> Result<&[u8], DerError> {
     }
 }
 
+/// Reads the contents of an `INTEGER (0..MAX)` that counts certificates. What is longer than any path is the largest.
+///
+/// # Errors
+/// As [`integer`]; and a negative number.
+pub fn count(element: Element<'_>) -> Result<usize, DerError> {
+    match integer(element)? {
+        [first, ..] if first & 0x80 != 0 => {
+            Err(element.error("a number of certificates is negative"))
+        }
+        [small] => Ok(usize::from(*small)),
+        _ => Ok(usize::MAX),
+    }
+}
+
 /// Reads the contents of a `UTCTime` (years 1950 to 2049) or `GeneralizedTime` element.
 ///
 /// # Errors

@@ -1,14 +1,16 @@
 //! Paths from a certificate to a trust anchor (RFC 5280, section 6), for client authentication.
 //!
 //! `rustls-webpki` builds and verifies the path. What it leaves out is checked here: that issuers have names, the
-//! `keyCertSign` and purposes of every authority, constraints on policies that are not critical, the strength of keys
-//! and signatures below the anchor, constraints on e-mail addresses for those in subjects and beyond ASCII, and of the
-//! anchor itself its validity, its critical extensions, and that it may issue at all, for how many levels. Certificates that webpki refuses to read as a client's (X.509 v1 and v2, and an
-//! authority's own) are verified here when a trust anchor issued them directly; and one that is byte for byte an anchor
-//! is its own path.
+//! `keyCertSign` and purposes of every authority, certificate policies, the strength of keys and signatures below the
+//! anchor, constraints on e-mail addresses for those in subjects and beyond ASCII, and of the anchor itself its
+//! validity, its critical extensions, and that it may issue at all, for how many levels. Certificates that webpki
+//! refuses to read as a client's (X.509 v1 and v2, and an authority's own) are verified here when a trust anchor issued
+//! them directly; and one that is byte for byte an anchor is its own path.
 //!
 //! Every certificate of the anchors' bundles is an anchor, whoever signed it. Valid paths that are refused
 //! nevertheless are listed in `docs/path-validation.md`.
+
+mod policies;
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
@@ -287,6 +289,7 @@ impl Candidates<'_> {
         for anchor in self.anchors.iter().filter(|anchor| anchor.trust_anchor == *path.anchor()) {
             match check_anchor(&anchor.certificate, &issuers, rules) {
                 Ok(()) => {
+                    check_policies(leaf, &issuers)?;
                     issuers.push(Arc::clone(&anchor.certificate));
                     return check_subjects(leaf, &issuers).map(|()| issuers);
                 }
@@ -378,6 +381,7 @@ fn issued_by_anchor(
         ));
     }
     check_anchor(anchor, &[], rules)?;
+    check_policies(leaf, &[])?;
     verify_signature(leaf, anchor, rules.strength)
 }
 
@@ -464,12 +468,6 @@ fn check_intermediate(
     must_be_in_force(intermediate, now)?;
     must_sign_certificates(intermediate)?;
     must_serve_a_purpose(intermediate, rules)?;
-    if intermediate.has_policy_constraints() {
-        return Err(format!(
-            "`{}` has policy constraints, which are not understood",
-            intermediate.subject().ascii()
-        ));
-    }
     let weak = |why| format!("`{}` is weak: {why}", intermediate.subject().ascii());
     intermediate.public_key().check_strength(rules.strength).map_err(weak)?;
     intermediate.signature_algorithm().check_strength(rules.strength).map_err(weak)
@@ -492,6 +490,12 @@ fn check_anchor(
         ));
     }
     Ok(())
+}
+
+/// webpki passes over policies. `intermediates` begin with the leaf's issuer.
+fn check_policies(leaf: &Certificate, intermediates: &[Arc<Certificate>]) -> Result<(), String> {
+    let above = intermediates.iter().rev().map(AsRef::as_ref);
+    policies::check(&above.chain([leaf]).collect::<Vec<_>>())
 }
 
 /// webpki applies constraints on e-mail addresses to `rfc822Name`s alone. RFC 5280, section 4.2.1.10, would have them

@@ -160,8 +160,12 @@ const CHANGES: &[(&str, Change)] = &[
     ("issuer with certificate policies", |it| {
         it.issuing = it.issuing.clone().with(certificate_policies(&["1.2.3.4"]));
     }),
-    ("issuer constrains policies", |it| {
-        let constraints = extension(POLICY_CONSTRAINTS, &sequence(&[implicit(0, &[5])]));
+    ("issuer demands policies beyond the leaf", |it| {
+        let constraints = extension(POLICY_CONSTRAINTS, &sequence(&[implicit(0, &[2])]));
+        it.issuing = it.issuing.clone().with(constraints);
+    }),
+    ("issuer demands policies, and has none", |it| {
+        let constraints = extension(POLICY_CONSTRAINTS, &sequence(&[implicit(0, &[0])]));
         it.issuing = it.issuing.clone().with(constraints);
     }),
     // The anchor.

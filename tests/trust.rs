@@ -339,19 +339,6 @@ fn issuers_have_names() {
 }
 
 #[test]
-fn constraints_on_policies_are_refused_critical_or_not() {
-    let constraints = sequence(&[implicit(0, &[0])]);
-    let refused = "has policy constraints";
-    chain_with(|it| it.with(extension("2.5.29.36", &constraints))).assert_refused(refused);
-    chain_with(|it| it.with(critical("2.5.29.36", &constraints)))
-        .assert_refused("critical extension");
-    chain_with(|it| it.with(certificate_policies(&["1.2.3.4"]))).assert_stands();
-    // Those of an anchor are as trusted as the anchor, unless they claim to be understood.
-    anchored_with(|it| it.with(extension("2.5.29.36", &constraints))).assert_stands();
-    anchored_with(|it| it.with(critical("2.5.29.36", &constraints))).assert_refused("`2.5.29.36`");
-}
-
-#[test]
 fn only_authorities_issue() {
     let without = |issuing: Certificate| issuing.without(BASIC_CONSTRAINTS);
     chain_with(|issuing| without(issuing).with(ca(None))).assert_stands();

@@ -561,7 +561,7 @@ fn extensions() -> Vec<Fixture> {
         authority("constraints-names-empty", MALFORMED, critical(names, &sequence::<Der>(&[]))),
         authority(
             "constraints-names-empty-list",
-            MALFORMED,
+            Deny("certificate-is-ca"),
             critical(names, &sequence(&[explicit(0, &[])])),
         ),
         constraints(

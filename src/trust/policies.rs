@@ -1,0 +1,197 @@
+//! Certificate policies along a path (RFC 5280, section 6.1, with the graph of RFC 9618 in place of the tree).
+//!
+//! The inputs are those of a relying party that accepts any policy, and demands none of its own: `anyPolicy` as the
+//! user's initial set, nothing inhibited. So policies matter where an authority of the path says that they do: where
+//! its policy constraints demand that some policy holds from its certificate down to the leaf's, and none does.
+//!
+//! Of the graph only its lowest level is kept, since no more is asked than whether one policy is left. Qualifiers are
+//! not looked at. An extension counts whether it is critical or not; those that are critical, `rustls-webpki` refuses
+//! before they come here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    certificate::Certificate,
+    der::{self, DerError, Element, Reader, tag},
+};
+
+/// The contents octets of a policy's identifier.
+type Policy<'a> = &'a [u8];
+
+/// The policies that are valid for a certificate, each with those of the next certificate that satisfy it.
+type Level<'a> = BTreeMap<Policy<'a>, BTreeSet<Policy<'a>>>;
+
+const ANY_POLICY: Policy<'static> = &[0x55, 0x1d, 0x20, 0x00];
+
+/// What is carried from one certificate of a path to the next (RFC 5280, section 6.1.2). The numbers count the
+/// certificates that may follow before a rule holds.
+struct State<'a> {
+    /// Empty once no policy is left.
+    level: Level<'a>,
+    explicit_policy: usize,
+    policy_mapping: usize,
+    inhibit_any_policy: usize,
+}
+
+/// Checks the policies of a path: its certificates from the one that the anchor issued down to the leaf.
+///
+/// # Errors
+/// What is wrong, and in which certificate: no policy is left where one is demanded, a mapping to or from
+/// `anyPolicy`, or an extension on policies that can't be read.
+pub(super) fn check(path: &[&Certificate]) -> Result<(), String> {
+    let mut state = State {
+        level: Level::from([(ANY_POLICY, BTreeSet::from([ANY_POLICY]))]),
+        explicit_policy: path.len() + 1,
+        policy_mapping: path.len() + 1,
+        inhibit_any_policy: path.len() + 1,
+    };
+    for (index, certificate) in path.iter().enumerate() {
+        let name = || certificate.subject().ascii();
+        let extensions = Extensions::read(certificate)
+            .map_err(|error| format!("the policies of `{}` can't be read: {error}", name()))?;
+        let is_leaf = index + 1 == path.len();
+        state.narrow(certificate, &extensions, is_leaf);
+        if state.is_broken() {
+            return Err(format!("no certificate policy holds from the anchor to `{}`", name()));
+        }
+        if is_leaf {
+            state.finish(&extensions);
+        } else {
+            state.map(&extensions).map_err(|why| format!("`{}` {why}", name()))?;
+            state.prepare(certificate, &extensions);
+        }
+    }
+    if state.is_broken() {
+        return Err("no certificate policy holds for the whole path, and one has to".to_owned());
+    }
+    Ok(())
+}
+
+impl<'a> State<'a> {
+    fn is_broken(&self) -> bool {
+        self.explicit_policy == 0 && self.level.is_empty()
+    }
+
+    /// Section 6.1.3, (d) and (e): which policies are left with this certificate.
+    fn narrow(&mut self, certificate: &Certificate, extensions: &Extensions<'a>, is_leaf: bool) {
+        let above = std::mem::take(&mut self.level);
+        let expected: BTreeSet<Policy<'a>> = above.values().flatten().copied().collect();
+        for &policy in extensions.policies.iter().filter(|&&policy| policy != ANY_POLICY) {
+            if expected.contains(policy) || above.contains_key(ANY_POLICY) {
+                self.level.insert(policy, BTreeSet::from([policy]));
+            }
+        }
+        let may_be_any = self.inhibit_any_policy > 0 || (!is_leaf && is_self_issued(certificate));
+        if may_be_any && extensions.policies.contains(&ANY_POLICY) {
+            for policy in expected {
+                self.level.entry(policy).or_insert_with(|| BTreeSet::from([policy]));
+            }
+        }
+    }
+
+    /// Section 6.1.4, (a) and (b): what the next certificate's policies are taken for.
+    fn map(&mut self, extensions: &Extensions<'a>) -> Result<(), &'static str> {
+        let mut mapped = Level::new();
+        for &(issuers, subjects) in &extensions.mappings {
+            if issuers == ANY_POLICY || subjects == ANY_POLICY {
+                return Err("maps anyPolicy to a policy, or one to it");
+            }
+            mapped.entry(issuers).or_default().insert(subjects);
+        }
+        for (policy, expected) in mapped {
+            if self.policy_mapping == 0 {
+                self.level.remove(policy);
+            } else if self.level.contains_key(policy) || self.level.contains_key(ANY_POLICY) {
+                self.level.insert(policy, expected);
+            }
+        }
+        Ok(())
+    }
+
+    /// Section 6.1.4, (h), (i) and (j): from where on the rules hold.
+    fn prepare(&mut self, certificate: &Certificate, extensions: &Extensions<'_>) {
+        let State { explicit_policy, policy_mapping, inhibit_any_policy, .. } = self;
+        for (count, limit) in [
+            (explicit_policy, extensions.require_explicit_policy),
+            (policy_mapping, extensions.inhibit_policy_mapping),
+            (inhibit_any_policy, extensions.inhibit_any_policy),
+        ] {
+            if !is_self_issued(certificate) {
+                *count = count.saturating_sub(1);
+            }
+            *count = limit.map_or(*count, |limit| limit.min(*count));
+        }
+    }
+
+    /// Section 6.1.5, (a) and (b): what the leaf itself demands.
+    fn finish(&mut self, extensions: &Extensions<'_>) {
+        self.explicit_policy = self.explicit_policy.saturating_sub(1);
+        if extensions.require_explicit_policy == Some(0) {
+            self.explicit_policy = 0;
+        }
+    }
+}
+
+fn is_self_issued(certificate: &Certificate) -> bool {
+    certificate.subject().der() == certificate.issuer().der()
+}
+
+/// The extensions on policies of one certificate (RFC 5280, sections 4.2.1.4, 4.2.1.5, 4.2.1.11 and 4.2.1.14).
+#[derive(Default)]
+struct Extensions<'a> {
+    policies: BTreeSet<Policy<'a>>,
+    mappings: Vec<(Policy<'a>, Policy<'a>)>,
+    require_explicit_policy: Option<usize>,
+    inhibit_policy_mapping: Option<usize>,
+    inhibit_any_policy: Option<usize>,
+}
+
+impl<'a> Extensions<'a> {
+    fn read(certificate: &'a Certificate) -> Result<Self, DerError> {
+        let mut read = Self::default();
+        if let Some(value) = certificate.certificate_policies() {
+            for mut policy in members(value, "the certificate policies are not a SEQUENCE")? {
+                let id = policy.oid("a certificate policy has no identifier")?;
+                read.policies.insert(id.octets());
+                policy.optional(tag::SEQUENCE)?;
+                policy.end("a certificate policy has more than an identifier and qualifiers")?;
+            }
+        }
+        if let Some(value) = certificate.policy_mappings() {
+            for mut mapping in members(value, "the policy mappings are not a SEQUENCE")? {
+                let issuers = mapping.oid("a policy mapping has no issuerDomainPolicy")?;
+                let subjects = mapping.oid("a policy mapping has no subjectDomainPolicy")?;
+                mapping.end("a policy mapping has more than two policies")?;
+                read.mappings.push((issuers.octets(), subjects.octets()));
+            }
+        }
+        if let Some(value) = certificate.policy_constraints() {
+            let mut fields =
+                Reader::new(value).sequence("the policy constraints are not a SEQUENCE")?;
+            let mut count =
+                |number| fields.optional(tag::context(number))?.map(der::count).transpose();
+            read.require_explicit_policy = count(0)?;
+            read.inhibit_policy_mapping = count(1)?;
+            fields.end("the policy constraints have trailing elements")?;
+        }
+        if let Some(value) = certificate.inhibit_any_policy() {
+            let skip = Reader::new(value).expect(tag::INTEGER, "inhibitAnyPolicy is no INTEGER")?;
+            read.inhibit_any_policy = Some(der::count(skip)?);
+        }
+        Ok(read)
+    }
+}
+
+/// The members of a SEQUENCE of SEQUENCEs.
+fn members<'a>(value: &'a [u8], rule: &'static str) -> Result<Vec<Reader<'a>>, DerError> {
+    let list: Element<'a> = Reader::new(value).expect(tag::SEQUENCE, rule)?;
+    let mut elements = list.reader();
+    if elements.is_empty() {
+        return Err(list.error("an extension on policies is empty"));
+    }
+    let mut members = Vec::new();
+    while !elements.is_empty() {
+        members.push(elements.sequence(rule)?);
+    }
+    Ok(members)
+}
