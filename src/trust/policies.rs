@@ -4,30 +4,25 @@
 //! user's initial set, nothing inhibited. So policies matter where an authority of the path says that they do: where
 //! its policy constraints demand that some policy holds from its certificate down to the leaf's, and none does.
 //!
-//! Of the graph only its lowest level is kept, since no more is asked than whether one policy is left. Qualifiers are
-//! not looked at. An extension counts whether it is critical or not; those that are critical, `rustls-webpki` refuses
-//! before they come here.
+//! Of the graph only the policies that the next certificate may hold are kept, since no more is asked than whether
+//! one is left. Qualifiers are not looked at. An extension counts whether it is critical or not; those that are
+//! critical, `rustls-webpki` refuses before they come here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashSet;
 
 use crate::{
     certificate::Certificate,
-    der::{self, DerError, Element, Reader, tag},
+    der::{self, DerError, Oid, Reader, tag},
 };
 
-/// The contents octets of a policy's identifier.
-type Policy<'a> = &'a [u8];
-
-/// The policies that are valid for a certificate, each with those of the next certificate that satisfy it.
-type Level<'a> = BTreeMap<Policy<'a>, BTreeSet<Policy<'a>>>;
-
-const ANY_POLICY: Policy<'static> = &[0x55, 0x1d, 0x20, 0x00];
+const ANY_POLICY: Oid<'static> = Oid::new(&[0x55, 0x1d, 0x20, 0x00]);
 
 /// What is carried from one certificate of a path to the next (RFC 5280, section 6.1.2). The numbers count the
 /// certificates that may follow before a rule holds.
 struct State<'a> {
-    /// Empty once no policy is left.
-    level: Level<'a>,
+    /// The policies that hold down to a certificate, under the names that the next one knows them by. Empty once no
+    /// policy is left.
+    policies: HashSet<Oid<'a>>,
     explicit_policy: usize,
     policy_mapping: usize,
     inhibit_any_policy: usize,
@@ -40,7 +35,7 @@ struct State<'a> {
 /// `anyPolicy`, or an extension on policies that can't be read.
 pub(super) fn check(path: &[&Certificate]) -> Result<(), String> {
     let mut state = State {
-        level: Level::from([(ANY_POLICY, BTreeSet::from([ANY_POLICY]))]),
+        policies: HashSet::from([ANY_POLICY]),
         explicit_policy: path.len() + 1,
         policy_mapping: path.len() + 1,
         inhibit_any_policy: path.len() + 1,
@@ -69,42 +64,37 @@ pub(super) fn check(path: &[&Certificate]) -> Result<(), String> {
 
 impl<'a> State<'a> {
     fn is_broken(&self) -> bool {
-        self.explicit_policy == 0 && self.level.is_empty()
+        self.explicit_policy == 0 && self.policies.is_empty()
     }
 
     /// Section 6.1.3, (d) and (e): which policies are left with this certificate.
     fn narrow(&mut self, certificate: &Certificate, extensions: &Extensions<'a>, is_leaf: bool) {
-        let above = std::mem::take(&mut self.level);
-        let expected: BTreeSet<Policy<'a>> = above.values().flatten().copied().collect();
-        for &policy in extensions.policies.iter().filter(|&&policy| policy != ANY_POLICY) {
-            if expected.contains(policy) || above.contains_key(ANY_POLICY) {
-                self.level.insert(policy, BTreeSet::from([policy]));
-            }
-        }
+        let above = std::mem::take(&mut self.policies);
+        let holds = |policy: &Oid<'_>| above.contains(policy) || above.contains(&ANY_POLICY);
+        let named = extensions.policies.iter().filter(|policy| **policy != ANY_POLICY);
+        self.policies.extend(named.filter(|policy| holds(policy)));
         let may_be_any = self.inhibit_any_policy > 0 || (!is_leaf && is_self_issued(certificate));
         if may_be_any && extensions.policies.contains(&ANY_POLICY) {
-            for policy in expected {
-                self.level.entry(policy).or_insert_with(|| BTreeSet::from([policy]));
-            }
+            self.policies.extend(above);
         }
     }
 
-    /// Section 6.1.4, (a) and (b): what the next certificate's policies are taken for.
+    /// Section 6.1.4, (a) and (b): what the next certificate knows these policies by.
     fn map(&mut self, extensions: &Extensions<'a>) -> Result<(), &'static str> {
-        let mut mapped = Level::new();
-        for &(issuers, subjects) in &extensions.mappings {
-            if issuers == ANY_POLICY || subjects == ANY_POLICY {
-                return Err("maps anyPolicy to a policy, or one to it");
-            }
-            mapped.entry(issuers).or_default().insert(subjects);
+        if extensions.mappings.iter().flatten().any(|policy| *policy == ANY_POLICY) {
+            return Err("maps anyPolicy to a policy, or one to it");
         }
-        for (policy, expected) in mapped {
-            if self.policy_mapping == 0 {
-                self.level.remove(policy);
-            } else if self.level.contains_key(policy) || self.level.contains_key(ANY_POLICY) {
-                self.level.insert(policy, expected);
+        let mut mapped = self.policies.clone();
+        for [issuers, _] in &extensions.mappings {
+            mapped.remove(issuers);
+        }
+        for [issuers, subjects] in &extensions.mappings {
+            let held = self.policies.contains(issuers) || self.policies.contains(&ANY_POLICY);
+            if self.policy_mapping > 0 && held {
+                mapped.insert(*subjects);
             }
         }
+        self.policies = mapped;
         Ok(())
     }
 
@@ -139,8 +129,9 @@ fn is_self_issued(certificate: &Certificate) -> bool {
 /// The extensions on policies of one certificate (RFC 5280, sections 4.2.1.4, 4.2.1.5, 4.2.1.11 and 4.2.1.14).
 #[derive(Default)]
 struct Extensions<'a> {
-    policies: BTreeSet<Policy<'a>>,
-    mappings: Vec<(Policy<'a>, Policy<'a>)>,
+    policies: HashSet<Oid<'a>>,
+    /// What the issuer calls a policy, and what its subject does.
+    mappings: Vec<[Oid<'a>; 2]>,
     require_explicit_policy: Option<usize>,
     inhibit_policy_mapping: Option<usize>,
     inhibit_any_policy: Option<usize>,
@@ -151,8 +142,7 @@ impl<'a> Extensions<'a> {
         let mut read = Self::default();
         if let Some(value) = certificate.certificate_policies() {
             for mut policy in members(value, "the certificate policies are not a SEQUENCE")? {
-                let id = policy.oid("a certificate policy has no identifier")?;
-                read.policies.insert(id.octets());
+                read.policies.insert(policy.oid("a certificate policy has no identifier")?);
                 policy.optional(tag::SEQUENCE)?;
                 policy.end("a certificate policy has more than an identifier and qualifiers")?;
             }
@@ -162,7 +152,7 @@ impl<'a> Extensions<'a> {
                 let issuers = mapping.oid("a policy mapping has no issuerDomainPolicy")?;
                 let subjects = mapping.oid("a policy mapping has no subjectDomainPolicy")?;
                 mapping.end("a policy mapping has more than two policies")?;
-                read.mappings.push((issuers.octets(), subjects.octets()));
+                read.mappings.push([issuers, subjects]);
             }
         }
         if let Some(value) = certificate.policy_constraints() {
@@ -184,7 +174,7 @@ impl<'a> Extensions<'a> {
 
 /// The members of a SEQUENCE of SEQUENCEs.
 fn members<'a>(value: &'a [u8], rule: &'static str) -> Result<Vec<Reader<'a>>, DerError> {
-    let list: Element<'a> = Reader::new(value).expect(tag::SEQUENCE, rule)?;
+    let list = Reader::new(value).expect(tag::SEQUENCE, rule)?;
     let mut elements = list.reader();
     if elements.is_empty() {
         return Err(list.error("an extension on policies is empty"));
