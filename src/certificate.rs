@@ -312,6 +312,13 @@ impl Certificate {
         self.extensions.is_ca()
     }
 
+    /// Whether it bears its issuer's name, octet by octet, as where an authority changes its key. Such certificates do
+    /// not count where the length of a path is limited (RFC 5280, sections 4.2.1.9 and 6.1).
+    #[must_use]
+    pub fn is_self_issued(&self) -> bool {
+        self.subject.der() == self.issuer.der()
+    }
+
     /// The basic constraints, where it has them.
     #[must_use]
     pub fn basic_constraints(&self) -> Option<BasicConstraints> {

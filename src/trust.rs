@@ -481,8 +481,8 @@ fn check_anchor(
 ) -> Result<(), String> {
     must_serve_a_purpose(anchor, rules)?;
     let limit = anchor.basic_constraints().and_then(|constraints| constraints.path_length);
-    // RFC 5280, section 4.2.1.9: certificates that bear their issuer's name do not count.
-    let levels = intermediates.iter().filter(|it| it.subject().der() != it.issuer().der()).count();
+    // RFC 5280, section 4.2.1.9.
+    let levels = intermediates.iter().filter(|it| !it.is_self_issued()).count();
     if limit.is_some_and(|limit| levels > limit) {
         return Err(format!(
             "the path is longer than the path length of the trust anchor `{}`",

@@ -73,7 +73,7 @@ impl<'a> State<'a> {
         let holds = |policy: &Oid<'_>| above.contains(policy) || above.contains(&ANY_POLICY);
         let named = extensions.policies.iter().filter(|policy| **policy != ANY_POLICY);
         self.policies.extend(named.filter(|policy| holds(policy)));
-        let may_be_any = self.inhibit_any_policy > 0 || (!is_leaf && is_self_issued(certificate));
+        let may_be_any = self.inhibit_any_policy > 0 || (!is_leaf && certificate.is_self_issued());
         if may_be_any && extensions.policies.contains(&ANY_POLICY) {
             self.policies.extend(above);
         }
@@ -106,7 +106,7 @@ impl<'a> State<'a> {
             (policy_mapping, extensions.inhibit_policy_mapping),
             (inhibit_any_policy, extensions.inhibit_any_policy),
         ] {
-            if !is_self_issued(certificate) {
+            if !certificate.is_self_issued() {
                 *count = count.saturating_sub(1);
             }
             *count = limit.map_or(*count, |limit| limit.min(*count));
@@ -120,10 +120,6 @@ impl<'a> State<'a> {
             self.explicit_policy = 0;
         }
     }
-}
-
-fn is_self_issued(certificate: &Certificate) -> bool {
-    certificate.subject().der() == certificate.issuer().der()
 }
 
 /// The extensions on policies of one certificate (RFC 5280, sections 4.2.1.4, 4.2.1.5, 4.2.1.11 and 4.2.1.14).
