@@ -14,6 +14,7 @@
 //! ([`decide::Decision`], where a denial is a value), and faults ([`fault::Fault`], an error of a fixed type).
 
 pub mod answer;
+pub mod apart;
 pub mod authorizer;
 pub mod certificate;
 pub mod cli;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use mtls_authorizer::{
+    apart::apart,
     authorizer::{Authorized, Authorizer, Loader},
     cli::{self, Exit, Terminal},
     environment::Environment,
@@ -69,8 +70,7 @@ async fn command(arguments: Vec<std::ffi::OsString>) -> Exit {
         errors: &mut stderr(),
         colour: stdout().is_terminal() && ProcessEnvironment.variable("NO_COLOR").is_none(),
     };
-    // Boxed, here and below: a large future is copied, page by page, into every frame that it passes through.
-    Box::pin(cli::run(arguments, &mut terminal)).await
+    apart(cli::run(arguments, &mut terminal)).await
 }
 
 async fn serve() -> Exit {
@@ -80,7 +80,7 @@ async fn serve() -> Exit {
         fetcher: Fetcher::new(&ProcessEnvironment, Clock::new(now)),
         now: now(),
     };
-    let authorizer = match Box::pin(loader.load(None)).await {
+    let authorizer = match apart(loader.load(None)).await {
         Ok((authorizer, notices)) => {
             notices.iter().for_each(|notice| warn!("{notice}"));
             authorizer
@@ -107,7 +107,7 @@ async fn serve() -> Exit {
         };
         authorizer.authorize(&payload, now(), see).await
     });
-    let Err(error) = Box::pin(served).await;
+    let Err(error) = apart(served).await;
     error!("{error}");
     Exit::NoDecision
 }

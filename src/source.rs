@@ -38,6 +38,7 @@ use hyper::header::{
 use hyper::{Request, StatusCode};
 use tokio::time::Instant;
 
+use crate::apart::apart;
 use crate::environment::Environment;
 use crate::timestamp::Timestamp;
 pub use address::{AddressFault, AllowedHosts, Endpoint};
@@ -291,8 +292,8 @@ impl Fetcher {
             }
             _ => {
                 let deadline = ask.budget.deadline(ask.timeout);
-                // Boxed here and below: exchanges are rare, and would make each future that may wait for one large.
-                Box::pin(within(deadline, self.fetch_remote(ask, deadline, receiver))).await
+                // Apart, here and below: exchanges are rare, and would make each future that may wait for one large.
+                apart(within(deadline, self.fetch_remote(ask, deadline, receiver))).await
             }
         };
         outcome.map_err(|fault| FetchError::new(ask.target, fault))
@@ -315,7 +316,7 @@ impl Fetcher {
             answer.receive(post.limit, &mut bytes).await?;
             Ok(bytes)
         };
-        Box::pin(within(deadline, exchange))
+        apart(within(deadline, exchange))
             .await
             .map_err(|fault| FetchError::new(post.endpoint, fault))
     }

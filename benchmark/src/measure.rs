@@ -26,7 +26,7 @@ impl Plan {
     pub(crate) fn full() -> Self {
         Self {
             quick: false,
-            rounds: 15,
+            rounds: 18,
             warm_up: 1000,
             blocks: 10,
             calls_in_block: 200,
@@ -102,9 +102,7 @@ pub(crate) fn rounds(
     let mut samples = vec![Vec::new(); contenders.len()];
     for round in 0..plan.rounds {
         eprintln!("{what}: round {} of {}", round + 1, plan.rounds);
-        // Another one begins in every round.
-        let mut order: Vec<usize> = (0..contenders.len()).collect();
-        order.rotate_left(round.checked_rem(contenders.len()).unwrap_or(0));
+        let order = order(round, contenders.len());
         let running: Vec<&Contender> =
             order.iter().filter_map(|index| contenders.get(*index)).collect();
         for (index, sample) in order.iter().zip(one_round(&running, plan, placement)?) {
@@ -114,6 +112,23 @@ pub(crate) fn rounds(
         }
     }
     Ok(samples)
+}
+
+/// Who comes when in a round. Who starts after a large contender finds the processor's caches full of that one, so
+/// over as many rounds as there are contenders (twice as many, where their number is odd) each comes right after each
+/// other equally often: the balanced squares of E. J. Williams (1949).
+fn order(round: usize, contenders: usize) -> Vec<usize> {
+    let shift = |index: usize| (index + round) % contenders;
+    // 0, 1, n-1, 2, n-2 …: each step is of another length.
+    let zigzag = (0..contenders).map(|step| match step % 2 {
+        0 => (contenders - step / 2) % contenders,
+        _ => step / 2 + 1,
+    });
+    let mut order: Vec<usize> = zigzag.map(shift).collect();
+    if contenders % 2 == 1 && round / contenders % 2 == 1 {
+        order.reverse();
+    }
+    order
 }
 
 fn one_round(
@@ -271,4 +286,32 @@ fn milliseconds(duration: Duration) -> f64 {
 
 fn microseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::order;
+
+    #[test]
+    fn each_comes_right_after_each_other_equally_often() {
+        for contenders in 1..=8 {
+            let rounds = if contenders % 2 == 0 { contenders } else { 2 * contenders };
+            let mut pairs: HashMap<(usize, usize), usize> = HashMap::new();
+            for round in 0..rounds {
+                let order = order(round, contenders);
+                let mut sorted = order.clone();
+                sorted.sort_unstable();
+                assert_eq!(sorted, (0..contenders).collect::<Vec<_>>());
+                for pair in order.iter().copied().zip(order.iter().copied().skip(1)) {
+                    *pairs.entry(pair).or_default() += 1;
+                }
+            }
+            let often = rounds / contenders;
+            assert_eq!(pairs.len(), contenders * (contenders - 1), "of {contenders}");
+            assert!(pairs.values().all(|times| *times == often), "{pairs:?}");
+        }
+        assert!(order(3, 0).is_empty());
+    }
 }
