@@ -287,8 +287,8 @@ impl Report<'_> {
              - The packages of **node** and **python** are what a function on Lambda's managed \
              runtimes would carry: not the interpreter, nor its runtime client.\n\
              - In a round, all contenders are started one after the other, warmed up, and then take \
-             turns block by block, in an order in which, over the rounds, each comes right after each other equally often: \
-             after an interpreter the processor's caches are full of that."
+             turns block by block, in an order in which, over the rounds, each comes right after \
+             each other equally often: after an interpreter the processor's caches are full of that."
         );
     }
 
