@@ -107,7 +107,7 @@ fn refuse(
         to_raw_value(&Simple { is_authorized: false, context })
     } else {
         to_raw_value(&Iam {
-            principal_id: Cow::Owned(decision.principal()),
+            principal_id: decision.principal(),
             policy_document: PolicyDocument::new(vec![Statement::new(
                 Effect::Deny,
                 vec![format!("{}/*", request.arn.stage())],
@@ -134,7 +134,7 @@ fn iam_allow<'a>(
         statements.push(Statement::new(Effect::Deny, denied));
     }
     Iam {
-        principal_id: Cow::Owned(context::principal(grant.certificate())),
+        principal_id: context::principal(grant.certificate()),
         policy_document: PolicyDocument::new(statements),
         context: grant_context(grant, identity_token, rules),
         usage_identifier_key: grant
@@ -156,7 +156,7 @@ fn grant_context<'a>(
     let mut entries: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(16);
     for key in &rules.include {
         let value = context::certificate_value(*key, grant.certificate());
-        entries.push((Cow::Borrowed(key.key()), Cow::Owned(value)));
+        entries.push((Cow::Borrowed(key.key()), value));
     }
     entries.push((Cow::Borrowed("clientId"), Cow::Borrowed(grant.client().id.as_str())));
     for key in &rules.client_context_keys {

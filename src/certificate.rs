@@ -119,14 +119,10 @@ impl SerialNumber {
 /// The magnitude in upper-case hex, whole bytes, no separators; `00` for zero.
 impl std::fmt::Display for SerialNumber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use std::fmt::Write as _;
-
-        if self.magnitude().is_empty() {
-            return f.write_str("00");
+        match self.magnitude() {
+            [] => f.write_str("00"),
+            octets => f.write_str(&hex::upper(octets)),
         }
-        self.magnitude().iter().try_for_each(|octet| {
-            hex::upper(*octet).into_iter().try_for_each(|digit| f.write_char(digit))
-        })
     }
 }
 

@@ -13,7 +13,7 @@
 //! be fetched (a token's keys, revocation lists, OCSP answers) is fetched by the caller between two steps, and is
 //! a parameter of the next.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use crate::{
     answer::context::principal,
@@ -152,8 +152,8 @@ impl<'a> Decision<'a> {
 
     /// `principalId` for this decision; `unidentified` where no certificate could be read.
     #[must_use]
-    pub fn principal(&self) -> String {
-        self.certificate().map_or_else(|| "unidentified".to_owned(), principal)
+    pub fn principal(&self) -> Cow<'_, str> {
+        self.certificate().map_or("unidentified".into(), principal)
     }
 
     /// Turns a grant into a denial, for what is found out while the answer is written.

@@ -1,17 +1,22 @@
 //! Octets as hex digits, and back.
 
-/// Two upper-case digits.
+/// Upper-case digits, two an octet.
 #[must_use]
-pub fn upper(octet: u8) -> [char; 2] {
-    digits(octet, b'A')
+pub fn upper(octets: &[u8]) -> String {
+    base16ct::upper::encode_string(octets)
+}
+
+/// The two upper-case digits of an octet.
+#[must_use]
+pub fn pair(octet: u8) -> [char; 2] {
+    let digit = |nibble| char::from(nibble + if nibble < 10 { b'0' } else { b'A' - 10 });
+    [digit(octet >> 4), digit(octet & 0x0f)]
 }
 
 /// Lower-case digits, two an octet.
 #[must_use]
 pub fn lower(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * octets.len());
-    text.extend(octets.iter().flat_map(|octet| digits(*octet, b'a')));
-    text
+    base16ct::lower::encode_string(octets)
 }
 
 /// The octets of digits in any letter case, two an octet.
@@ -33,13 +38,6 @@ pub fn magnitude(digits: &str) -> Option<Vec<u8>> {
     octets.filter(|_| !digits.is_empty())
 }
 
-fn digits(octet: u8, ten: u8) -> [char; 2] {
-    [octet >> 4, octet & 0x0f].map(|nibble| match nibble {
-        0..=9 => char::from(b'0' + nibble),
-        _ => char::from(ten + (nibble - 10)),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,9 +46,9 @@ mod tests {
     fn what_is_written_is_read_again() {
         let all: Vec<u8> = (0..=255).collect();
         assert_eq!(octets(&lower(&all)), Some(all.clone()));
-        let upper: String = all.iter().flat_map(|octet| upper(*octet)).collect();
-        assert_eq!(upper, lower(&all).to_uppercase());
-        assert_eq!(octets(&upper), Some(all));
+        assert_eq!(upper(&all), lower(&all).to_uppercase());
+        assert_eq!(octets(&upper(&all)), Some(all.clone()));
+        assert_eq!(all.iter().flat_map(|octet| pair(*octet)).collect::<String>(), upper(&all));
         for wrong in ["0", "0g", "+1", " 1", "1 ", "\u{e9}", "0x"] {
             assert_eq!(octets(wrong), None, "{wrong}");
         }

@@ -200,7 +200,7 @@ pub struct SigningFault;
 struct IdentityClaims<'a> {
     iss: &'a str,
     aud: &'a str,
-    sub: String,
+    sub: std::borrow::Cow<'a, str>,
     iat: i64,
     exp: i64,
     jti: String,

@@ -70,11 +70,13 @@ impl std::fmt::Display for Timestamp {
             return write!(f, "@{}", self.0);
         };
         let (date, time) = (instant.date(), instant.time());
-        match date.year() {
-            year @ 0..=9999 => {
-                two_digits(f, year / 100).and_then(|()| two_digits(f, year % 100))?
+        let mut text = String::with_capacity("2026-11-21T08:00:00Z".len());
+        match (u8::try_from(date.year() / 100), u8::try_from(date.year() % 100)) {
+            (Ok(century @ 0..=99), Ok(year)) => {
+                push_two_digits(&mut text, century);
+                push_two_digits(&mut text, year);
             }
-            year => write!(f, "{year:05}")?,
+            _ => write!(text, "{:05}", date.year())?,
         }
         for (separator, number) in [
             ('-', u8::from(date.month())),
@@ -83,17 +85,15 @@ impl std::fmt::Display for Timestamp {
             (':', time.minute()),
             (':', time.second()),
         ] {
-            f.write_char(separator)?;
-            two_digits(f, number.into())?;
+            text.push(separator);
+            push_two_digits(&mut text, number);
         }
-        f.write_char('Z')
+        text.push('Z');
+        f.write_str(&text)
     }
 }
 
-fn two_digits(f: &mut std::fmt::Formatter<'_>, number: i32) -> std::fmt::Result {
-    [number / 10, number % 10].into_iter().try_for_each(|digit| {
-        f.write_char(
-            u32::try_from(digit).ok().and_then(|it| char::from_digit(it, 10)).unwrap_or('?'),
-        )
-    })
+fn push_two_digits(text: &mut String, number: u8) {
+    text.push(char::from(b'0' + number / 10));
+    text.push(char::from(b'0' + number % 10));
 }

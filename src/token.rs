@@ -396,7 +396,7 @@ fn printable(text: &str, in_list: bool) -> String {
             b' '..=b'~' if octet != b'%' => encoded.push(char::from(octet)),
             _ => {
                 encoded.push('%');
-                encoded.extend(hex::upper(octet));
+                encoded.extend(hex::pair(octet));
             }
         }
     }

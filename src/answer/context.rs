@@ -4,7 +4,7 @@
 //! stands. How each certificate value is written is part of the public interface; two different certificates
 //! never give one text of the same key.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 
@@ -19,11 +19,11 @@ use crate::{
 
 /// The value that a certificate gives to a context key; empty where there is nothing to say.
 #[must_use]
-pub fn certificate_value(key: Forward, certificate: &Certificate) -> String {
-    match key {
-        Forward::Sub => certificate.subject().ascii().to_owned(),
+pub fn certificate_value(key: Forward, certificate: &Certificate) -> Cow<'_, str> {
+    let value = match key {
+        Forward::Sub => return certificate.subject().ascii().into(),
         Forward::SubBase64 => BASE64_STANDARD.encode(certificate.subject().utf8()),
-        Forward::Issuer => certificate.issuer().ascii().to_owned(),
+        Forward::Issuer => return certificate.issuer().ascii().into(),
         Forward::CommonName => certificate.subject().single_common_name().unwrap_or_default(),
         Forward::Serial => certificate.serial_number().to_string(),
         Forward::Fingerprint => hex::lower(certificate.fingerprint()),
@@ -36,7 +36,8 @@ pub fn certificate_value(key: Forward, certificate: &Certificate) -> String {
         Forward::SanIp => alternative_names(certificate, NameKind::Ip),
         Forward::Certificate => format!(":{}:", BASE64_STANDARD.encode(certificate.der())),
         Forward::Xfcc => xfcc(certificate),
-    }
+    };
+    value.into()
 }
 
 /// SHA-256 of the certificate as RFC 8705, section 3.1, writes it in `x5t#S256`.
@@ -47,14 +48,14 @@ pub fn thumbprint(certificate: &Certificate) -> String {
 
 /// `principalId`: the subject; where it is empty, the first URI, else the first DNS name, else the fingerprint.
 #[must_use]
-pub fn principal(certificate: &Certificate) -> String {
+pub fn principal(certificate: &Certificate) -> Cow<'_, str> {
     let names = certificate.subject_alternative_names();
     if !certificate.subject().is_empty() {
-        certificate.subject().ascii().to_owned()
+        certificate.subject().ascii().into()
     } else if let Some(name) = names.uri().next().or_else(|| names.dns().next()) {
-        name.to_owned()
+        name.into()
     } else {
-        format!("sha256:{}", hex::lower(certificate.fingerprint()))
+        format!("sha256:{}", hex::lower(certificate.fingerprint())).into()
     }
 }
 
@@ -67,7 +68,7 @@ pub fn percent_encode(octets: &[u8]) -> String {
             b' '..=b'~' if !matches!(octet, b'%' | b',') => text.push(char::from(octet)),
             _ => {
                 text.push('%');
-                text.extend(hex::upper(octet));
+                text.extend(hex::pair(octet));
             }
         }
     }

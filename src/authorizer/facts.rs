@@ -5,8 +5,14 @@
 //! and neither base64 nor a hash. Whether it is in force, revoked, denied or admitted is judged anew on every call,
 //! and a path is forgotten with the anchors that it led to.
 
-use std::{cell::RefCell, collections::HashMap, hash::Hash, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    hash::{BuildHasher, Hash},
+    sync::Arc,
+};
 
+use foldhash::fast::RandomState;
 use futures_util::future::join_all;
 use ring::digest::{SHA256, digest};
 
@@ -30,7 +36,8 @@ pub(super) const MAX_BUNDLE_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     by_fingerprint: RefCell<HashMap<[u8; 32], Remembered>>,
-    by_text: RefCell<HashMap<Box<str>, Arc<Certificate>>>,
+    /// Hashed fast: a text is over a kilobyte, and each that is kept took a certificate that could be read.
+    by_text: RefCell<HashMap<Box<str>, Arc<Certificate>, RandomState>>,
 }
 
 #[derive(Debug)]
@@ -115,7 +122,7 @@ impl Facts {
 }
 
 /// Adds to what is known, forgetting everything where it gets too much.
-fn remember<K: Eq + Hash, V>(known: &RefCell<HashMap<K, V>>, key: K, value: V) {
+fn remember<K: Eq + Hash, V, S: BuildHasher>(known: &RefCell<HashMap<K, V, S>>, key: K, value: V) {
     let mut known = known.borrow_mut();
     if known.len() >= MAX_REMEMBERED {
         known.clear();

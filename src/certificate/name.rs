@@ -279,9 +279,7 @@ fn push_value(text: &mut String, attribute: &Attribute, charset: Charset) {
 
 fn push_hex(text: &mut String, octets: &[u8]) {
     text.push('#');
-    for octet in octets {
-        text.extend(hex::upper(*octet));
-    }
+    text.push_str(&hex::upper(octets));
 }
 
 /// Whether a value is written as it is: without a special character, nor a space or `#` where it would be one.
@@ -312,7 +310,7 @@ fn push_escaped(text: &mut String, value: &str, charset: Charset) {
             _ => {
                 for octet in character.encode_utf8(&mut [0; 4]).bytes() {
                     text.push('\\');
-                    text.extend(hex::upper(octet));
+                    text.extend(hex::pair(octet));
                 }
             }
         }

@@ -29,8 +29,9 @@ const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-
 pub(super) struct RuntimeApi {
     host: String,
     port: u16,
-    /// What every path begins with; empty in Lambda, not so behind local tools that serve several functions.
+    /// What every path begins with: the version, and before it, where local tools serve several functions, which one.
     base: String,
+    next: Uri,
     authority: HeaderValue,
     kept: Option<SendRequest<Full<Bytes>>>,
 }
@@ -129,10 +130,12 @@ impl RuntimeApi {
         if host.is_empty() || rest.contains(['@', '?']) || rest.contains("://") {
             return Err(fault());
         }
+        let base = format!("{}/2018-06-01/runtime", uri.path().trim_end_matches('/'));
         Ok(Self {
             host,
             port: authority.port_u16().ok_or_else(fault)?,
-            base: uri.path().trim_end_matches('/').to_owned(),
+            next: format!("{base}/invocation/next").try_into().map_err(|_| fault())?,
+            base,
             authority: HeaderValue::from_str(authority.as_str()).map_err(|_| fault())?,
             kept: None,
         })
@@ -143,7 +146,8 @@ impl RuntimeApi {
     /// # Errors
     /// As [`RuntimeApi::next`].
     pub(super) async fn await_restore(&mut self) -> Result<(), RuntimeApiError> {
-        let response = self.call(self.request(Method::GET, "restore/next", Bytes::new())?).await?;
+        let uri = self.uri(&["restore", "next"])?;
+        let response = self.call(self.request(Method::GET, uri, Bytes::new())).await?;
         // Of what was connected before a snapshot, nothing is trusted to be so after it.
         self.kept = None;
         match response.status() {
@@ -158,7 +162,7 @@ impl RuntimeApi {
     /// All of them end the process, as the API wants it, and Lambda starts another.
     pub(super) async fn next(&mut self) -> Result<NextEvent, RuntimeApiError> {
         loop {
-            let request = self.request(Method::GET, "invocation/next", Bytes::new())?;
+            let request = self.request(Method::GET, self.next.clone(), Bytes::new());
             let response = self.call(request).await?;
             match response.status() {
                 StatusCode::OK => return NextEvent::read(response),
@@ -184,8 +188,8 @@ impl RuntimeApi {
                 ("error", serde_json::to_vec(&error).unwrap_or_default().into(), true)
             }
         };
-        let path = format!("invocation/{}/{resource}", key.request_id);
-        let mut request = self.request(Method::POST, &path, body)?;
+        let uri = self.uri(&["invocation", &key.request_id, resource])?;
+        let mut request = self.request(Method::POST, uri, body);
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if is_error {
@@ -205,19 +209,18 @@ impl RuntimeApi {
         Ok(())
     }
 
-    fn request(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, RuntimeApiError> {
-        let uri = format!("{}/2018-06-01/runtime/{path}", self.base);
+    fn uri(&self, segments: &[&str]) -> Result<Uri, RuntimeApiError> {
+        let path = segments.join("/");
+        [&self.base, "/", &path].concat().try_into().map_err(|_| RuntimeApiError::RequestId)
+    }
+
+    fn request(&self, method: Method, uri: Uri, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = uri.parse().map_err(|_| RuntimeApiError::RequestId)?;
+        *request.uri_mut() = uri;
         request.headers_mut().insert(HOST, self.authority.clone());
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        Ok(request)
+        request
     }
 
     /// Sends a request and reads the whole response.

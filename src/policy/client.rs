@@ -342,6 +342,6 @@ fn digest_text(digest: &[u8; 32]) -> String {
 fn serial_text(magnitude: &[u8]) -> String {
     match magnitude {
         [] => "00".to_owned(),
-        octets => octets.iter().flat_map(|octet| hex::upper(*octet)).collect(),
+        octets => hex::upper(octets),
     }
 }

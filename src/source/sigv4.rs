@@ -115,7 +115,7 @@ pub(super) fn encode_path(path: &str) -> String {
             encoded.push(char::from(byte));
         } else {
             encoded.push('%');
-            encoded.extend(hex::upper(byte));
+            encoded.extend(hex::pair(byte));
         }
         encoded
     })
