@@ -19,49 +19,34 @@ pub mod address;
 pub mod cache;
 mod error;
 mod file;
-mod http;
 pub mod reference;
-mod s3;
-mod secret;
-mod sigv4;
+#[cfg_attr(not(feature = "network"), path = "source/offline.rs")]
+mod remote;
 pub mod url;
 
 use std::fmt;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::header::{
-    ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED,
-};
-use hyper::{Request, StatusCode};
 use tokio::time::Instant;
 
-use crate::apart::apart;
 use crate::environment::Environment;
 use crate::timestamp::Timestamp;
 pub use address::{AddressFault, AllowedHosts, Endpoint};
 pub use cache::{Call, Current, Loaded, Refreshed, Schedule};
 pub use error::{FetchError, FetchFault};
-pub use http::{BoxFuture, Network, SystemNetwork};
 pub use reference::{Base, Rules, Source, SourceFault, SourceSyntaxError, Use};
+#[cfg(feature = "network")]
+pub use remote::{BoxFuture, Network, SystemNetwork};
 pub use url::{Host, Scheme, Url, UrlError};
+
+/// Whether this build has a network: whether it was made with the feature `network`. Without it files are all that
+/// is read, and a configuration that needs more is a fault at start.
+pub const NETWORK: bool = cfg!(feature = "network");
 
 /// Reads sources. One serves the whole process.
 pub struct Fetcher {
-    client: http::Client,
-    aws: Aws,
-    clock: Clock,
+    remote: remote::Remote,
     in_lambda: bool,
-}
-
-/// What the environment says about AWS.
-struct Aws {
-    credentials: Option<sigv4::Credentials>,
-    region: Option<String>,
-    s3_endpoint: Option<String>,
-    secrets_endpoint: Option<String>,
 }
 
 /// The wall clock, for signatures of requests and for TLS. Decisions are made for an instant of their own.
@@ -75,7 +60,9 @@ impl Clock {
         Self(now)
     }
 
-    fn now(&self) -> Timestamp {
+    /// What it shows.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         (self.0)()
     }
 }
@@ -141,27 +128,18 @@ pub struct Validator(State);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     File(file::FileState),
-    EntityTag(HeaderValue),
-    LastModified(HeaderValue),
+    Answer(remote::AnswerState),
 }
 
 impl Validator {
     const fn file(state: file::FileState) -> Self {
         Self(State::File(state))
     }
+}
 
-    fn of_answer(headers: &HeaderMap) -> Option<Self> {
-        let tag = headers.get(ETAG).cloned().map(State::EntityTag);
-        tag.or_else(|| headers.get(LAST_MODIFIED).cloned().map(State::LastModified)).map(Self)
-    }
-
-    /// Makes a request conditional.
-    fn condition(&self, headers: &mut HeaderMap) {
-        match &self.0 {
-            State::File(_) => None,
-            State::EntityTag(tag) => headers.insert(IF_NONE_MATCH, tag.clone()),
-            State::LastModified(date) => headers.insert(IF_MODIFIED_SINCE, date.clone()),
-        };
+impl From<remote::AnswerState> for Validator {
+    fn from(state: remote::AnswerState) -> Self {
+        Self(State::Answer(state))
     }
 }
 
@@ -242,26 +220,18 @@ impl Fetcher {
     /// `SSL_CERT_FILE` for authorities other than Mozilla's.
     #[must_use]
     pub fn new(environment: &dyn Environment, clock: Clock) -> Self {
-        Self::on(Box::new(SystemNetwork), environment, clock)
+        Self::over(remote::Remote::new(environment, clock), environment)
     }
 
     /// A fetcher over another network.
+    #[cfg(feature = "network")]
     #[must_use]
     pub fn on(network: Box<dyn Network>, environment: &dyn Environment, clock: Clock) -> Self {
-        let authorities = environment.variable("SSL_CERT_FILE").map(Into::into);
-        Self {
-            client: http::Client::new(network, authorities, clock),
-            aws: Aws {
-                credentials: sigv4::Credentials::from_environment(environment),
-                region: environment
-                    .variable("AWS_REGION")
-                    .or_else(|| environment.variable("AWS_DEFAULT_REGION")),
-                s3_endpoint: environment.variable("AWS_ENDPOINT_URL_S3"),
-                secrets_endpoint: environment.variable("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
-            },
-            clock,
-            in_lambda: environment.variable("AWS_LAMBDA_RUNTIME_API").is_some(),
-        }
+        Self::over(remote::Remote::on(network, environment, clock), environment)
+    }
+
+    fn over(remote: remote::Remote, environment: &dyn Environment) -> Self {
+        Self { remote, in_lambda: environment.variable("AWS_LAMBDA_RUNTIME_API").is_some() }
     }
 
     /// Reads a source whole.
@@ -290,11 +260,7 @@ impl Fetcher {
                 let private = ask.used_as == Use::SigningKey && !self.in_lambda;
                 file::read(path, ask.validator, ask.limit, private, receiver)
             }
-            _ => {
-                let deadline = ask.budget.deadline(ask.timeout);
-                // Apart, here and below: exchanges are rare, and would make each future that may wait for one large.
-                apart(within(deadline, self.fetch_remote(ask, deadline, receiver))).await
-            }
+            _ => self.remote.fetch(ask, receiver).await,
         };
         outcome.map_err(|fault| FetchError::new(ask.target, fault))
     }
@@ -304,94 +270,7 @@ impl Fetcher {
     /// # Errors
     /// Who could not be asked, and why.
     pub async fn post(&self, post: Post<'_>) -> Result<Vec<u8>, FetchError> {
-        let deadline = post.budget.deadline(post.timeout);
-        let exchange = async {
-            let mut request = Request::post(post.endpoint.url().path_and_query())
-                .body(Full::new(Bytes::copy_from_slice(post.body)))
-                .map_err(|error| FetchFault::Exchange(error.to_string()))?;
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(post.content_type));
-            let answer = self.client.send(post.endpoint, request, deadline).await?;
-            expect_ok(answer.status())?;
-            let mut bytes = Vec::new();
-            answer.receive(post.limit, &mut bytes).await?;
-            Ok(bytes)
-        };
-        apart(within(deadline, exchange))
-            .await
-            .map_err(|fault| FetchError::new(post.endpoint, fault))
+        let answer = self.remote.post(post).await;
+        answer.map_err(|fault| FetchError::new(post.endpoint, fault))
     }
-
-    async fn fetch_remote(
-        &self,
-        ask: Ask<'_>,
-        deadline: Instant,
-        receiver: &mut dyn Receive,
-    ) -> Result<Outcome, FetchFault> {
-        match ask.target {
-            Target::Source(Source::Web(url)) => {
-                self.fetch_web(&Endpoint::configured(url.clone()), ask, deadline, receiver).await
-            }
-            Target::Endpoint(endpoint) => self.fetch_web(endpoint, ask, deadline, receiver).await,
-            Target::Source(Source::S3(object)) => {
-                self.fetch_object(object, ask, deadline, receiver).await
-            }
-            Target::Source(Source::Secret(arn)) => {
-                self.fetch_secret(arn, ask.limit, deadline, receiver).await
-            }
-            Target::Source(Source::File(path)) => {
-                file::read(path, ask.validator, ask.limit, false, receiver)
-            }
-        }
-    }
-
-    async fn fetch_web(
-        &self,
-        endpoint: &Endpoint,
-        ask: Ask<'_>,
-        deadline: Instant,
-        receiver: &mut dyn Receive,
-    ) -> Result<Outcome, FetchFault> {
-        let mut request = Request::get(endpoint.url().path_and_query())
-            .body(Full::default())
-            .map_err(|error| FetchFault::Exchange(error.to_string()))?;
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
-        if let Some(validator) = ask.validator {
-            validator.condition(request.headers_mut());
-        }
-        let conditional = is_conditional(request.headers());
-        let answer = self.client.send(endpoint, request, deadline).await?;
-        if answer.status() == StatusCode::NOT_MODIFIED {
-            return if conditional {
-                Ok(Outcome::NotModified)
-            } else {
-                Err(FetchFault::UnaskedNotModified)
-            };
-        }
-        expect_ok(answer.status())?;
-        let validator = Validator::of_answer(answer.headers());
-        answer.receive(ask.limit, receiver).await?;
-        Ok(Outcome::Complete(validator))
-    }
-}
-
-fn is_conditional(headers: &HeaderMap) -> bool {
-    headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE)
-}
-
-fn expect_ok(status: StatusCode) -> Result<(), FetchFault> {
-    match status {
-        StatusCode::OK => Ok(()),
-        status if status.is_redirection() => Err(FetchFault::Redirect(status.as_u16())),
-        status => Err(FetchFault::Status(status.as_u16())),
-    }
-}
-
-async fn within<T>(
-    deadline: Instant,
-    future: impl Future<Output = Result<T, FetchFault>>,
-) -> Result<T, FetchFault> {
-    if deadline <= Instant::now() {
-        return Err(FetchFault::TimedOut);
-    }
-    tokio::time::timeout_at(deadline, future).await.unwrap_or(Err(FetchFault::TimedOut))
 }

@@ -1,6 +1,7 @@
 //! Revocation by OpenSSL's hand, through the whole authorizer: an authority that `openssl ca` keeps, the lists that it
 //! issues, and `openssl ocsp` as the responder that is asked over HTTP.
 
+#![cfg(feature = "network")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 #[path = "support/servers.rs"]

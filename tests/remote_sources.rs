@@ -3,6 +3,7 @@
 //! How each exchange goes is tested in `tests/sources.rs`; here each fault must come to its reason, and never to an
 //! Allow.
 
+#![cfg(feature = "network")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 #[path = "support/servers.rs"]

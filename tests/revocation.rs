@@ -3,6 +3,7 @@
 //! The peers are servers on loopback that say what a test has them say, and count who asks. The lists' and answers'
 //! own faults are tested where they are read (`tests/crl.rs`, `tests/ocsp.rs`); here each must come to its reason.
 
+#![cfg(feature = "network")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 #[path = "support/servers.rs"]

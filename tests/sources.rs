@@ -1,5 +1,7 @@
 //! Sources against real peers in this process: an S3 server that is not ours and verifies our signatures,
 //! TLS with an authority of its own, and servers that answer whatever a test tells them to, byte for byte.
+
+#![cfg(feature = "network")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

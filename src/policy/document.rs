@@ -19,7 +19,7 @@ use crate::{
     der::Oid,
     environment::Environment,
     signature::Strength,
-    source::{Base, Rules, Source, reference::Use, url::Host},
+    source::{Base, NETWORK, Rules, Source, SourceFault, reference::Use, url::Host},
 };
 
 use super::{
@@ -418,6 +418,7 @@ impl<'a> Reader<'a> {
         if let Some(node) = &points_node
             && distribution_points
         {
+            needs_network(node, "they are on servers");
             if !asks(RevocationMethod::Crl) {
                 node.fault("`check` does not list \"crl\", so these would never be asked");
             }
@@ -814,7 +815,22 @@ fn min_rsa_bits(node: &Node<'_>) -> Option<usize> {
 fn revocation_methods(section: &Section<'_>) -> Option<Vec<RevocationMethod>> {
     let methods = [("crl", RevocationMethod::Crl), ("ocsp", RevocationMethod::Ocsp)];
     let texts = section.take("check")?.texts()?;
-    Some(texts.iter().filter_map(|(_, node)| node.choice(&methods)).collect())
+    let mut chosen = Vec::new();
+    for (_, node) in texts {
+        let method = node.choice(&methods);
+        if method == Some(RevocationMethod::Ocsp) {
+            needs_network(&node, "\"ocsp\" asks a server");
+        }
+        chosen.extend(method);
+    }
+    Some(chosen)
+}
+
+/// What only a build with a network can do is a fault in another, never passed over.
+fn needs_network(node: &Node<'_>, why: &str) {
+    if !NETWORK {
+        node.fault(format!("{why}, and {}", SourceFault::Offline));
+    }
 }
 
 fn allowed_hosts(node: &Node<'_>) -> Vec<String> {

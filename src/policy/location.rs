@@ -135,6 +135,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::source::{NETWORK, SourceFault};
 
     fn found(
         config: Option<&str>,
@@ -154,14 +155,15 @@ mod tests {
 
     #[test]
     fn the_places_are_tried_in_order() {
-        let everything = [TASK_ROOT, ("AUTHORIZER_CONFIG", "s3://pki/prod/a.toml")];
+        let everything = [TASK_ROOT, ("AUTHORIZER_CONFIG", "prod/a.toml")];
+        let everywhere = [&["/var/task/prod/a.toml"], &EVERYWHERE[..]].concat();
         assert_eq!(
             found(Some("c.toml"), &everything, &EVERYWHERE).unwrap(),
             "c.toml Directory(\"\")"
         );
         assert_eq!(
-            found(None, &everything, &EVERYWHERE).unwrap(),
-            "s3://pki/prod/a.toml S3 { bucket: \"pki\", prefix: \"prod/\" }"
+            found(None, &everything, &everywhere).unwrap(),
+            "/var/task/prod/a.toml Directory(\"/var/task/prod\")"
         );
         assert_eq!(
             found(None, &[TASK_ROOT, ("AUTHORIZER_CONFIG_TOML", "x")], &EVERYWHERE).unwrap(),
@@ -182,6 +184,23 @@ mod tests {
         // Empty is unset.
         let empty = [("AUTHORIZER_CONFIG", ""), ("AUTHORIZER_CONFIG_TOML", "")];
         assert!(found(None, &empty, &["authorizer.toml"]).is_ok());
+    }
+
+    #[test]
+    fn a_document_in_s3_is_one_where_there_is_a_network() {
+        let located = found(None, &[("AUTHORIZER_CONFIG", "s3://pki/prod/a.toml")], &[]);
+        if NETWORK {
+            let name_and_base = "s3://pki/prod/a.toml S3 { bucket: \"pki\", prefix: \"prod/\" }";
+            assert_eq!(located.unwrap(), name_and_base);
+        } else {
+            let offline = SourceFault::Offline;
+            assert_eq!(
+                located.unwrap_err(),
+                format!(
+                    "configuration: AUTHORIZER_CONFIG: `s3://pki/prod/a.toml` is no source here: {offline}"
+                )
+            );
+        }
     }
 
     #[test]

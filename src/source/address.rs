@@ -23,7 +23,7 @@ pub struct Endpoint {
 
 /// Which addresses an endpoint may be at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Reach {
+pub enum Reach {
     /// Any: the configuration names the host.
     Anywhere,
     /// Those of the public Internet: a certificate names the host.
@@ -57,7 +57,9 @@ impl Endpoint {
         &self.url
     }
 
-    pub(super) const fn reach(&self) -> Reach {
+    /// Which addresses it may be at.
+    #[must_use]
+    pub const fn reach(&self) -> Reach {
         self.reach
     }
 }

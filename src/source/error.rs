@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::address::AddressFault;
+use super::reference::SourceFault;
 
 /// A source that could not be read, and why. It shows no query, no credential and nothing of what was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ impl std::error::Error for FetchError {}
 /// What went wrong in reading a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchFault {
+    /// Something remote, in a build without the feature `network`.
+    Offline,
     /// The file or its disk.
     File(String),
     /// A directory, pipe or device.
@@ -103,6 +106,7 @@ impl FetchFault {
 impl fmt::Display for FetchFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Offline => SourceFault::Offline.fmt(f),
             Self::File(error) => f.write_str(error),
             Self::NotAFile => f.write_str("not a regular file"),
             Self::WorldReadable => {

@@ -3,7 +3,8 @@
 //! A reference is a path, `s3://bucket/key`, `https://…`, for some uses `http://…`, and for signing keys
 //! `secretsmanager:<arn>`. [`Source::parse`] is the one place where the text becomes a reference, so that one
 //! which stands in memory has been judged: plain HTTP only for what is signed by itself (revocation lists,
-//! OCSP answers), elsewhere only to this very machine, and never inside Lambda.
+//! OCSP answers), elsewhere only to this very machine, and never inside Lambda. A build without the feature
+//! `network` takes files alone.
 //!
 //! Paths are relative to the document that names them, wherever that one came from: [`Source::beside`].
 //! Reading a reference touches no file and no network.
@@ -11,6 +12,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::NETWORK;
 use super::url::{Scheme, Url, UrlError};
 
 /// Where something is read from.
@@ -117,7 +119,13 @@ impl Source {
     /// # Errors
     /// The rule it breaks. The error shows the text without what may be a secret in it.
     pub fn parse(text: &str, rules: Rules<'_>) -> Result<Self, SourceSyntaxError> {
-        parse(text, rules).map_err(|fault| SourceSyntaxError { text: presentable(text), fault })
+        Self::parse_where(NETWORK, text, rules)
+    }
+
+    /// Reads a reference for a build with a network, or for one without.
+    fn parse_where(network: bool, text: &str, rules: Rules<'_>) -> Result<Self, SourceSyntaxError> {
+        parse(network, text, rules)
+            .map_err(|fault| SourceSyntaxError { text: presentable(text), fault })
     }
 
     /// What paths in the document that this source holds are relative to.
@@ -206,6 +214,8 @@ pub enum SourceFault {
     SecretElsewhere,
     /// Not the ARN of a secret.
     Arn,
+    /// No file, in a build without the feature `network`.
+    Offline,
 }
 
 impl fmt::Display for SourceFault {
@@ -235,11 +245,14 @@ impl fmt::Display for SourceFault {
             Self::Arn => {
                 "expected `secretsmanager:arn:<partition>:secretsmanager:<region>:<account>:secret:<name>`"
             }
+            Self::Offline => {
+                "this build reads files alone; it was made without the feature `network`"
+            }
         })
     }
 }
 
-fn parse(text: &str, rules: Rules<'_>) -> Result<Source, SourceFault> {
+fn parse(network: bool, text: &str, rules: Rules<'_>) -> Result<Source, SourceFault> {
     if text.is_empty() {
         return Err(SourceFault::Empty);
     }
@@ -254,6 +267,9 @@ fn parse(text: &str, rules: Rules<'_>) -> Result<Source, SourceFault> {
         Some("secretsmanager") => Source::Secret(secret_arn(text)?),
         Some(_) => return Err(SourceFault::Scheme),
     };
+    if source.is_remote() && !network {
+        return Err(SourceFault::Offline);
+    }
     judge(source, rules)
 }
 
@@ -405,8 +421,7 @@ mod tests {
 
     fn parse(text: &str, used_as: Use) -> Result<Source, SourceFault> {
         let base = base();
-        Source::parse(text, Rules { used_as, base: &base, in_lambda: false })
-            .map_err(|error| error.fault())
+        super::parse(true, text, Rules { used_as, base: &base, in_lambda: false })
     }
 
     fn read(text: &str, used_as: Use) -> String {
@@ -439,9 +454,9 @@ mod tests {
         let base = base();
         for text in ["http://localhost/a", "http://127.0.0.1:8080/a", "http://[::1]/a"] {
             let rules = Rules { used_as: Use::Document, base: &base, in_lambda: false };
-            assert!(Source::parse(text, rules).is_ok(), "{text}");
-            let fault = Source::parse(text, Rules { in_lambda: true, ..rules }).unwrap_err();
-            assert_eq!(fault.fault(), SourceFault::PlainHttpInLambda, "{text}");
+            assert!(super::parse(true, text, rules).is_ok(), "{text}");
+            let inside = super::parse(true, text, Rules { in_lambda: true, ..rules });
+            assert_eq!(inside, Err(SourceFault::PlainHttpInLambda), "{text}");
         }
         for text in ["http://localhost.example.com/a", "http://128.0.0.1/a", "http://[::2]/a"] {
             assert_eq!(parse(text, Use::Document), Err(SourceFault::PlainHttp), "{text}");
@@ -495,14 +510,49 @@ mod tests {
     }
 
     #[test]
+    fn without_a_network_files_alone_are_references() {
+        const OFFLINE: Result<Source, SourceFault> = Err(SourceFault::Offline);
+        let directory = base();
+        let s3 = Base::S3 { bucket: "pki".to_owned(), prefix: String::new() };
+        let web = Base::Web(Url::parse("https://pki.example.com/").unwrap());
+        let arn = "secretsmanager:arn:aws:secretsmanager:eu-central-1:123456789012:secret:k-AbCdEf";
+        for (text, used_as, base, expected) in [
+            ("s3://pki/ca.pem", Use::Document, &directory, OFFLINE),
+            ("https://pki.example.com/ca.pem", Use::Document, &directory, OFFLINE),
+            ("http://localhost/ca.pem", Use::Document, &directory, OFFLINE),
+            ("http://pki.example.com/ca.pem", Use::Document, &directory, OFFLINE),
+            ("http://pki.example.com/a.crl", Use::RevocationList, &directory, OFFLINE),
+            ("https://ocsp.example.com", Use::Responder, &directory, OFFLINE),
+            ("http://ocsp.example.com", Use::Responder, &directory, OFFLINE),
+            (arn, Use::SigningKey, &directory, OFFLINE),
+            (arn, Use::Document, &directory, OFFLINE),
+            ("ca.pem", Use::Document, &s3, OFFLINE),
+            ("ca.pem", Use::Document, &web, OFFLINE),
+            // What is broken is told first, and a file stays a file wherever the document is.
+            ("s3://pki", Use::Document, &directory, Err(SourceFault::Key)),
+            ("/ca.pem", Use::Document, &s3, Ok(Source::File("/ca.pem".into()))),
+            (
+                "ca.pem",
+                Use::SigningKey,
+                &directory,
+                Ok(Source::File("/etc/authorizer/ca.pem".into())),
+            ),
+        ] {
+            let rules = Rules { used_as, base, in_lambda: false };
+            assert_eq!(super::parse(false, text, rules), expected, "{text}");
+            // The twin with a network never says so.
+            assert_ne!(super::parse(true, text, rules), OFFLINE, "{text}");
+        }
+    }
+
+    #[test]
     fn paths_in_a_fetched_document_are_beside_it() {
         let beside = |document: &str, text: &str| {
             let directory = base();
             let rules = Rules { used_as: Use::Document, base: &directory, in_lambda: true };
-            let base = Source::parse(document, rules).unwrap().beside();
-            Source::parse(text, Rules { base: &base, ..rules })
+            let base = super::parse(true, document, rules).unwrap().beside();
+            super::parse(true, text, Rules { base: &base, ..rules })
                 .map(|source| source.to_string())
-                .map_err(|error| error.fault())
         };
         assert_eq!(beside("s3://pki/prod/a.toml", "ca.pem").unwrap(), "s3://pki/prod/ca.pem");
         assert_eq!(beside("s3://pki/a.toml", "./x/ca.pem").unwrap(), "s3://pki/x/ca.pem");
@@ -534,11 +584,14 @@ mod tests {
             "http://h.example/a?token=hidden",
             "https://me:hidden@h.example/a",
         ] {
-            let error = Source::parse(text, rules).unwrap_err();
+            let error = Source::parse_where(true, text, rules).unwrap_err();
             assert!(!error.to_string().contains("hidden"), "{error}");
             assert!(!format!("{error:?}").contains("hidden"), "{error:?}");
         }
-        let source = Source::parse("https://h.example/a?token=hidden", rules).unwrap();
+        let text = "https://h.example/a?token=hidden";
+        let error = Source::parse_where(false, text, rules).unwrap_err();
+        assert!(!error.to_string().contains("hidden"), "{error}");
+        let source = Source::parse_where(true, text, rules).unwrap();
         assert_eq!(source.to_string(), "https://h.example/a?…");
         assert!(!format!("{source:?}").contains("hidden"));
     }

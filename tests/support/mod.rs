@@ -15,6 +15,7 @@
 )]
 
 pub mod certificates;
+#[cfg(feature = "network")]
 pub mod decisions;
 pub mod function;
 pub mod openssl;

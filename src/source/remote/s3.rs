@@ -10,14 +10,12 @@ use hyper::header::{HOST, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 use tokio::time::Instant;
 
-use super::reference::S3Object;
 use super::sigv4::{Scope, encode_path, sha256_hex, sign};
-use super::{
-    Ask, Aws, Endpoint, FetchFault, Fetcher, Outcome, Receive, Scheme, Url, Use, Validator,
-    is_conditional,
-};
+use super::{Aws, Remote, is_conditional};
+use crate::source::reference::S3Object;
+use crate::source::{Ask, Endpoint, FetchFault, Outcome, Receive, Scheme, Url, Use, Validator};
 
-impl Fetcher {
+impl Remote {
     pub(super) async fn fetch_object(
         &self,
         object: &S3Object,

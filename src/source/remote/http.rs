@@ -29,15 +29,15 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::time_provider::TimeProvider;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use super::address::{AddressFault, Endpoint, Reach, special_purpose};
-use super::url::{Host, Scheme};
-use super::{Clock, FetchFault, Receive};
+use crate::source::address::{AddressFault, Endpoint, Reach, special_purpose};
+use crate::source::url::{Host, Scheme};
+use crate::source::{Clock, FetchFault, Receive};
 
 /// A boxed future, as [`Network`] returns it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Names and connections: the system's, or in tests a network where a public address can be stood in for.
-/// The rules of [`super::address`] are applied between the two, whatever the network.
+/// The rules of [`crate::source::address`] are applied between the two, whatever the network.
 pub trait Network: Send + Sync {
     /// The addresses of a host.
     fn resolve<'a>(

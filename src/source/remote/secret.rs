@@ -11,10 +11,11 @@ use hyper::{Request, StatusCode};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::reference::SecretArn;
 use super::s3::{custom_endpoint, domain, header, is_code};
 use super::sigv4::{Scope, sha256_hex, sign};
-use super::{Aws, Endpoint, FetchFault, Fetcher, Outcome, Receive, Scheme, Url};
+use super::{Aws, Remote};
+use crate::source::reference::SecretArn;
+use crate::source::{Endpoint, FetchFault, Outcome, Receive, Scheme, Url};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -29,7 +30,7 @@ struct ServiceError {
     kind: String,
 }
 
-impl Fetcher {
+impl Remote {
     pub(super) async fn fetch_secret(
         &self,
         arn: &SecretArn,
