@@ -9,6 +9,9 @@
 //! * [`Refreshed`] keeps the last good copy of one and asks for it again when it is due ([`cache`]).
 //! * [`AllowedHosts::admit`] is the way for a URL out of a certificate, and the only one ([`address`]).
 //!
+//! What is remote is the business of `remote`, which a build without the feature `network` does not have: there
+//! [`Source::parse`] takes files alone, and a [`Fetcher`] answers everything else with [`FetchFault::Offline`].
+//!
 //! A [`Fetcher`] is made without a file read or a socket opened. Anything remote needs a tokio runtime with
 //! I/O and time enabled; files alone do not.
 //!
@@ -217,7 +220,7 @@ impl fmt::Debug for Fetcher {
 impl Fetcher {
     /// A fetcher over the system's network, on the terms of the environment: `AWS_REGION`,
     /// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, the credentials that Lambda gives, and
-    /// `SSL_CERT_FILE` for authorities other than Mozilla's.
+    /// `SSL_CERT_FILE` for authorities other than Mozilla's. Without the feature `network`, over none.
     #[must_use]
     pub fn new(environment: &dyn Environment, clock: Clock) -> Self {
         Self::over(remote::Remote::new(environment, clock), environment)

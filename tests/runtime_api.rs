@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 use runtime_emulator::{Launch, LogStream, Outcome};
 use serde_json::{Value, json};
 use support::{
-    function::{self, Function, ORDERS, is_decision, parse},
+    function::{self, Function, ORDERS, is_decision, parse, refused},
     run_binary, scratch,
     secrets::{self, MARK},
 };
@@ -429,22 +429,6 @@ fn without_a_certificate_the_error_is_unauthorized_where_that_is_configured() {
         assert_eq!(answer["principalId"], "unidentified", "{name}");
         assert_eq!(answer["context"], json!({ "denyReason": "no-client-certificate" }), "{name}");
     }
-}
-
-/// Starts a function that must not start: exit code 2, and what it logged on the way.
-fn refused(launch: &Launch) -> Vec<String> {
-    let mut bootstrap = launch.spawn().unwrap();
-    match bootstrap.ready() {
-        Err(Outcome::Exited(Some(status))) => assert_eq!(status.code(), Some(2)),
-        other => panic!("the function has started, or ended otherwise: {other:?}"),
-    }
-    let log = Function(bootstrap).end();
-    let lines = log.iter().map(|line| {
-        let line = parse(line).unwrap_or_else(|| panic!("no JSON: {line:?}"));
-        assert_eq!(line["level"], "ERROR", "{line}");
-        line["message"].as_str().unwrap().to_owned()
-    });
-    lines.collect()
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What stands where [`super`] would have `remote`, in a build without the feature `network`: nobody is asked for
 //! anything, and there is no code that could.
 //!
-//! A configuration that needs more than files does not get this far: it is refused at start, by [`super::Source::parse`]
-//! and by the reader of `[revocation]`.
+//! A configuration that needs more than files does not get this far: it is refused at start, by
+//! [`super::Source::parse`] and by the reader of `[revocation]`.
 
 use super::{Ask, Clock, FetchFault, Outcome, Post, Receive};
 use crate::environment::Environment;

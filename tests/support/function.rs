@@ -76,6 +76,22 @@ impl Function {
     }
 }
 
+/// Starts a function that must not start: exit code 2, and what it logged on the way.
+pub fn refused(launch: &Launch) -> Vec<String> {
+    let mut bootstrap = launch.spawn().unwrap();
+    match bootstrap.ready() {
+        Err(Outcome::Exited(Some(status))) => assert_eq!(status.code(), Some(2)),
+        other => panic!("the function has started, or ended otherwise: {other:?}"),
+    }
+    let log = Function(bootstrap).end();
+    let lines = log.iter().map(|line| {
+        let line = parse(line).unwrap_or_else(|| panic!("no JSON: {line:?}"));
+        assert_eq!(line["level"], "ERROR", "{line}");
+        line["message"].as_str().unwrap().to_owned()
+    });
+    lines.collect()
+}
+
 /// A log line of JSON.
 pub fn parse(line: &LogLine) -> Option<Value> {
     serde_json::from_str(&line.text).ok()
