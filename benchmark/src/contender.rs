@@ -1,11 +1,11 @@
 //! Something to measure: how it is started, what it is sent, and what it must answer.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use runtime_emulator::Launch;
 use serde_json::Value;
 
+use crate::package::Package;
 use crate::workload::Expected;
 
 /// Something to measure.
@@ -17,7 +17,7 @@ pub(crate) struct Contender {
     pub(crate) event: Arc<[u8]>,
     pub(crate) job: Job,
     /// The files that would be deployed, below the directory that each is deployed from.
-    pub(crate) package: Vec<(PathBuf, PathBuf)>,
+    pub(crate) package: Package,
 }
 
 /// What a contender does with an event.

@@ -9,6 +9,7 @@ use runtime_emulator::Launch;
 
 use crate::Options;
 use crate::contender::{Contender, Job};
+use crate::package::Package;
 use crate::workload::{self, Workload};
 
 /// What there is to measure, and where.
@@ -19,6 +20,8 @@ pub(crate) struct Installed {
     pub(crate) authorizer: Option<PathBuf>,
     /// The authorizer, linked statically.
     linked_statically: Option<PathBuf>,
+    /// The package of the authorizer without its feature `network`, which is weighed and not timed.
+    pub(crate) offline: Option<Package>,
     against: Option<PathBuf>,
     noop: Option<PathBuf>,
     floor: Option<PathBuf>,
@@ -34,7 +37,7 @@ pub(crate) struct Installed {
 struct Interpreted {
     interpreter: PathBuf,
     directory: PathBuf,
-    package: Vec<(PathBuf, PathBuf)>,
+    package: Package,
 }
 
 /// Installs what is pinned in one directory into another, and names its version.
@@ -53,6 +56,7 @@ pub(crate) fn all(options: &Options) -> Result<Installed, String> {
         scratch: target.join("benchmark"),
         authorizer: None,
         linked_statically: None,
+        offline: None,
         against: options.against.clone().filter(|_| wanted("against")),
         noop: None,
         floor: None,
@@ -72,6 +76,12 @@ pub(crate) fn all(options: &Options) -> Result<Installed, String> {
         match linked_statically(root, &target) {
             Ok(binary) => installed.linked_statically = Some(binary),
             Err(reason) => installed.left_out.push(("static".to_owned(), reason)),
+        }
+    }
+    if wanted("offline") {
+        match offline(root, &target) {
+            Ok(binary) => installed.offline = Some(alone(&binary)),
+            Err(reason) => installed.left_out.push(("offline".to_owned(), reason)),
         }
     }
     if wanted("noop") || wanted("floor") {
@@ -112,6 +122,15 @@ fn linked_statically(root: &Path, target: &Path) -> Result<PathBuf, String> {
     let arguments = ["build", "--release", "--package", "mtls-authorizer", "--target", &triple];
     cargo(root, &arguments, &[])?;
     Ok(target.join(triple).join("release/mtls-authorizer"))
+}
+
+/// Builds the authorizer that reads files alone, in a place of its own: the one with a network has the same name.
+fn offline(root: &Path, target: &Path) -> Result<PathBuf, String> {
+    let directory = target.join("offline");
+    let directory_text = text(&directory)?;
+    let arguments = ["build", "--release", "--package", "mtls-authorizer", "--no-default-features"];
+    cargo(root, &[&arguments[..], &["--target-dir", &directory_text]].concat(), &[])?;
+    Ok(directory.join("release/mtls-authorizer"))
 }
 
 impl Installed {
@@ -169,7 +188,7 @@ impl Installed {
 }
 
 /// A package of one file.
-fn alone(binary: &Path) -> Vec<(PathBuf, PathBuf)> {
+fn alone(binary: &Path) -> Package {
     let root = binary.parent().unwrap_or(Path::new("."));
     vec![(root.to_owned(), binary.to_owned())]
 }

@@ -35,7 +35,7 @@ usage: cargo benchmark [--quick] [--only NAME,…] [--no-curves] [--write docs/p
                        [--binary FILE] [--against FILE] [--other-cpu]
 
   --quick        few rounds: to see that everything works, not to be quoted
-  --only         these contenders alone (authorizer, static, noop, floor, node, python, against)
+  --only         these contenders alone (authorizer, static, offline, noop, floor, node, python, against)
   --no-curves    leaves out how cost grows with clients, revocation lists, anchors, names, chains
   --write FILE   writes tables and plots there, besides printing the tables
   --binary FILE  measures this build of the authorizer instead of building one
@@ -135,6 +135,7 @@ fn run(options: &Options) -> Result<(), String> {
         contenders: &contenders,
         samples: &samples,
         left_out: &left_out,
+        offline: installed.offline.as_ref(),
         curves: &curves,
     };
     println!("{}", report.markdown(None));

@@ -13,9 +13,12 @@ const LOCAL: usize = 30;
 const CENTRAL: usize = 46;
 const END: usize = 22;
 
+/// What is deployed: files and directories, each below the root beside it.
+pub(crate) type Package = Vec<(PathBuf, PathBuf)>;
+
 /// The size of a zip of these files and directories, deflated as well as it goes, in KB.
 ///
-/// Each path is taken below the root beside it. Bytecode caches are left out.
+/// Bytecode caches are left out.
 pub(crate) fn zipped_kb(paths: &[(PathBuf, PathBuf)]) -> io::Result<f64> {
     let mut bytes = END;
     for (root, path) in paths {
