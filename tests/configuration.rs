@@ -366,6 +366,7 @@ fn simple_answers_are_never_cached() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "network"), ignore = "needs the network")]
 fn revocation_needs_anchors_and_somebody_to_ask() {
     let crl = "[revocation]\ncheck = [\"crl\"]\ncrls = [\"http://pki.example.com/a.crl\", \"s3://pki/b.crl\"]\n";
     let revocation = accepted(&format!("{TRUST}{crl}")).revocation.unwrap();
@@ -410,6 +411,7 @@ fn revocation_needs_anchors_and_somebody_to_ask() {
 const TOKEN: &str = "[token]\nissuer = \"https://login.example.com/\"\naudience = [\"orders\"]\njwks = \"jwks.json\"\nalgorithms = [\"RS256\", \"ES256\"]\n";
 
 #[test]
+#[cfg_attr(not(feature = "network"), ignore = "needs the network")]
 fn tokens_are_never_symmetric_nor_unsigned() {
     let token = accepted(TOKEN).token.unwrap();
     assert_eq!(token.algorithms, [TokenAlgorithm::Rs256, TokenAlgorithm::Es256]);
@@ -442,6 +444,7 @@ fn tokens_are_never_symmetric_nor_unsigned() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "network"), ignore = "needs the network")]
 fn an_identity_token_outlives_the_gateways_cache() {
     let text = "[identity_token]\nissuer = \"https://api.example.com\"\naudience = \"backend\"\nlifetime = \"60s\"\nkey = [\"key.pem\", \"secretsmanager:arn:aws:secretsmanager:eu-central-1:123456789012:secret:k-AbCdEf\"]\n";
     assert_eq!(accepted(text).identity_token.unwrap().key.len(), 2);
