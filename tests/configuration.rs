@@ -1,4 +1,6 @@
 //! The configuration document: what is accepted, and every fault, as text.
+
+#![cfg(feature = "network")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -366,7 +368,6 @@ fn simple_answers_are_never_cached() {
 }
 
 #[test]
-#[cfg_attr(not(feature = "network"), ignore = "needs the network")]
 fn revocation_needs_anchors_and_somebody_to_ask() {
     let crl = "[revocation]\ncheck = [\"crl\"]\ncrls = [\"http://pki.example.com/a.crl\", \"s3://pki/b.crl\"]\n";
     let revocation = accepted(&format!("{TRUST}{crl}")).revocation.unwrap();
@@ -411,7 +412,6 @@ fn revocation_needs_anchors_and_somebody_to_ask() {
 const TOKEN: &str = "[token]\nissuer = \"https://login.example.com/\"\naudience = [\"orders\"]\njwks = \"jwks.json\"\nalgorithms = [\"RS256\", \"ES256\"]\n";
 
 #[test]
-#[cfg_attr(not(feature = "network"), ignore = "needs the network")]
 fn tokens_are_never_symmetric_nor_unsigned() {
     let token = accepted(TOKEN).token.unwrap();
     assert_eq!(token.algorithms, [TokenAlgorithm::Rs256, TokenAlgorithm::Es256]);
@@ -444,7 +444,6 @@ fn tokens_are_never_symmetric_nor_unsigned() {
 }
 
 #[test]
-#[cfg_attr(not(feature = "network"), ignore = "needs the network")]
 fn an_identity_token_outlives_the_gateways_cache() {
     let text = "[identity_token]\nissuer = \"https://api.example.com\"\naudience = \"backend\"\nlifetime = \"60s\"\nkey = [\"key.pem\", \"secretsmanager:arn:aws:secretsmanager:eu-central-1:123456789012:secret:k-AbCdEf\"]\n";
     assert_eq!(accepted(text).identity_token.unwrap().key.len(), 2);

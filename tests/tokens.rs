@@ -1,6 +1,7 @@
 //! Bearer tokens and identity tokens: every rule with a token that keeps it and one that does not, the vectors of
 //! the RFCs, and two libraries that are not ours (PyJWT, and `jose` for Node.js) on the other side.
 
+#![cfg(feature = "network")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -595,7 +596,6 @@ async fn key_set_that_is_no_file_of_keys_keeps_it_from_starting() {
 }
 
 #[tokio::test]
-#[cfg_attr(not(feature = "network"), ignore = "needs the network")]
 async fn unknown_kid_asks_for_the_keys_once_a_minute() {
     let world = World::new("token_rotation");
     let old = json!({ "keys": [world.issuer.jwk("ES256", "old")] }).to_string();
@@ -644,7 +644,6 @@ async fn unknown_kid_asks_for_the_keys_once_a_minute() {
 }
 
 #[tokio::test]
-#[cfg_attr(not(feature = "network"), ignore = "needs the network")]
 async fn issuer_that_is_away_at_the_start_denies_until_it_is_back() {
     let world = World::new("token_away");
     let peer = Peer::serving(json!({ "keys": [world.issuer.jwk("ES256", "ES256")] }).to_string());

@@ -296,8 +296,8 @@ impl Report<'_> {
              `cargo lambda build --release` builds by default (thin LTO, one codegen unit, `abort`).\n\
              - The packages of **node** and **python** are what a function on Lambda's managed \
              runtimes would carry: not the interpreter, nor its runtime client. The package that \
-             decides alone is made with `cargo build --release --no-default-features`, reads files \
-             and nothing else, and is not timed.\n\
+             decides alone is made with `cargo build --profile small --no-default-features`: it reads \
+             files and nothing else. It is not timed here (`--binary` times it).\n\
              - In a round, all contenders are started one after the other, warmed up, and then take \
              turns block by block, in an order in which, over the rounds, each comes right after \
              each other equally often: after an interpreter the processor's caches are full of that."
