@@ -5,7 +5,7 @@
 //! carries it lives on in API Gateway's cache and serves other routes too. It is made anew only when what would be
 //! handed out might not outlive that cache.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{borrow::Cow, cell::RefCell, collections::HashMap};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::{
@@ -200,7 +200,7 @@ pub struct SigningFault;
 struct IdentityClaims<'a> {
     iss: &'a str,
     aud: &'a str,
-    sub: std::borrow::Cow<'a, str>,
+    sub: Cow<'a, str>,
     iat: i64,
     exp: i64,
     jti: String,

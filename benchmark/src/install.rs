@@ -124,7 +124,8 @@ fn linked_statically(root: &Path, target: &Path) -> Result<PathBuf, String> {
     Ok(target.join(triple).join("release/mtls-authorizer"))
 }
 
-/// Builds the authorizer that reads files alone, for size, in a place of its own: the one with a network has the same name.
+/// Builds the authorizer that reads files alone, for size, in a place of its own: the one with a network has the same
+/// name.
 fn offline(root: &Path, target: &Path) -> Result<PathBuf, String> {
     let directory = target.join("offline");
     let directory_text = text(&directory)?;

@@ -210,8 +210,8 @@ impl RuntimeApi {
     }
 
     fn uri(&self, segments: &[&str]) -> Result<Uri, RuntimeApiError> {
-        let path = segments.join("/");
-        [&self.base, "/", &path].concat().try_into().map_err(|_| RuntimeApiError::RequestId)
+        let path = [&[self.base.as_str()], segments].concat().join("/");
+        path.try_into().map_err(|_| RuntimeApiError::RequestId)
     }
 
     fn request(&self, method: Method, uri: Uri, body: Bytes) -> Request<Full<Bytes>> {

@@ -19,7 +19,6 @@ use tokio::time::Instant;
 
 use super::{
     Ask, Clock, Endpoint, FetchFault, Outcome, Post, Receive, Source, State, Target, Validator,
-    file,
 };
 use crate::apart::apart;
 use crate::environment::Environment;
@@ -140,8 +139,9 @@ impl Remote {
             Target::Source(Source::Secret(arn)) => {
                 self.fetch_secret(arn, ask.limit, deadline, receiver).await
             }
-            Target::Source(Source::File(path)) => {
-                file::read(path, ask.validator, ask.limit, false, receiver)
+            // Read by the caller, who knows which files must be private.
+            Target::Source(Source::File(_)) => {
+                Err(FetchFault::Exchange("a file is on no server".to_owned()))
             }
         }
     }
