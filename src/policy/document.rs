@@ -1,7 +1,7 @@
 //! The document: from TOML text to a valid [`Configuration`], or to every fault in it.
 //!
-//! The text becomes a tree whose values know their places (`tree`), and each section is read from the tree by
-//! one function. Serde is not used: it stops at the first error, and loses keys and places in untagged values.
+//! The text becomes a tree whose values know their places (`tree`), a walk over it collects what it finds (`walk`),
+//! and each section is read by one function. Serde is not used: it stops at the first error, and loses keys and places in untagged values.
 //! Rules that take several sections, or a section and the environment, stand in the function of the section
 //! that they could make invalid.
 //!
@@ -10,10 +10,9 @@
 
 mod client;
 mod tree;
+mod walk;
 
 use std::{cell::RefCell, time::Duration};
-
-use toml::de::DeTable;
 
 use crate::{
     der::Oid,
@@ -34,7 +33,8 @@ use super::{
     location::in_lambda,
 };
 use client::Surroundings;
-use tree::{Findings, Label, Node, Section};
+use tree::Table;
+use walk::{Findings, Label, Node, Section};
 
 const SOURCE_KIND: &str = "AUTHORIZER_SOURCE_KIND";
 const VPC_ENDPOINTS: &str = "AUTHORIZER_VPC_ENDPOINTS";
@@ -67,22 +67,24 @@ impl Configuration {
     pub fn parse_naming(document: Document<'_>) -> (Result<Self, Faults>, Vec<NamedSource>) {
         let named = RefCell::default();
         let findings = Findings::new(document.name, document.text);
-        let (root, errors) = DeTable::parse_recoverable(document.text);
-        for error in &errors {
-            let offset = error.span().map_or(0, |span| span.start);
-            findings.fault(offset, "", format!("not TOML: {}", error.message()));
-        }
-        let configuration = if errors.is_empty() {
-            let root = Section::new(&findings, root.get_ref(), 0, Label::Document);
-            let reader = Reader {
-                document,
-                findings: &findings,
-                named: &named,
-                in_lambda: in_lambda(document.environment),
-            };
-            reader.read(root)
-        } else {
-            None
+        let root = Table::parse(document.text);
+        let configuration = match &root {
+            Ok(root) => {
+                let root = Section::new(&findings, root, 0, Label::Document);
+                let reader = Reader {
+                    document,
+                    findings: &findings,
+                    named: &named,
+                    in_lambda: in_lambda(document.environment),
+                };
+                reader.read(root)
+            }
+            Err(errors) => {
+                for error in errors {
+                    findings.fault(error.offset, "", format!("not TOML: {}", error.message));
+                }
+                None
+            }
         };
         let (faults, warnings) = findings.into_inner();
         let configuration = match configuration {
@@ -103,7 +105,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// `None` only after a fault.
     fn read(&self, root: Section<'a>) -> Option<Configuration> {
-        let empty = DeTable::new();
+        let empty = Table::default();
         let trust_node = root.take("trust");
         let trust_section = trust_node.as_ref().and_then(|node| self.section("trust", node));
         let trust = trust_section.and_then(|section| self.trust(section));
@@ -171,7 +173,7 @@ impl<'a> Reader<'a> {
         &self,
         root: &Section<'a>,
         name: &'static str,
-        empty: &'t DeTable<'t>,
+        empty: &'t Table<'t>,
     ) -> Section<'t>
     where
         'a: 't,
@@ -565,7 +567,7 @@ impl<'a> Reader<'a> {
             self.findings.warn_of_all("there is no [[client]], so nobody is allowed");
             return Policy::new(Vec::new());
         };
-        if node.value.is_table() {
+        if node.value.as_table().is_some() {
             node.fault("clients are a list: write `[[client]]`");
             return Policy::new(Vec::new());
         }
@@ -780,7 +782,7 @@ fn extended_key_usage(node: &Node<'_>) -> Option<ExtendedKeyUsage> {
                 node.fault(any_purpose_rule(text));
             }
             None => {
-                let hint = match tree::suggestion(text, PURPOSES.iter().map(|(name, _)| *name)) {
+                let hint = match walk::suggestion(text, PURPOSES.iter().map(|(name, _)| *name)) {
                     Some(name) => format!("; did you mean `{name}`?"),
                     None => String::new(),
                 };

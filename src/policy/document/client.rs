@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use toml::de::DeValue;
-
 use crate::{
     certificate::name::{CanonicalName, parse_rfc4514, short_name_oid},
     der::Oid,
@@ -15,7 +13,10 @@ use crate::{
     },
 };
 
-use super::tree::{Findings, Label, Node, Section};
+use super::{
+    tree::Value,
+    walk::{Findings, Label, Node, Section},
+};
 
 /// What a client's rules depend on beyond its own table.
 pub(super) struct Surroundings<'a> {
@@ -35,7 +36,7 @@ pub(super) fn read(
         node.expected("a table: `[[client]]`");
         return None;
     };
-    let id = table.get("id").and_then(|id| id.get_ref().as_str());
+    let id = table.value("id").and_then(Value::as_str);
     let label = id.map_or(Label::NumberedClient(number), Label::Client);
     let section = Section::new(node.findings, table, node.offset, label);
     let id = read_id(&section);
@@ -297,7 +298,10 @@ fn attribute_type(name: &str, node: &Node<'_>) -> Result<Vec<u8>, String> {
             None => format!("`{shown}` has no short name in RFC 4514; write \"{instead}\""),
         });
     }
-    if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) && node.value.is_table() {
+    if !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_digit())
+        && node.value.as_table().is_some()
+    {
         return Err("write a dotted identifier in quotes, such as \"2.5.4.5\"".to_owned());
     }
     Err(format!(
@@ -317,7 +321,7 @@ fn values(node: &Node<'_>, kind: ValueKind) -> Option<Values> {
 
 /// The members of an array that is not empty, or the value itself.
 fn one_or_more<'a>(node: &Node<'a>) -> Option<Vec<Node<'a>>> {
-    if !node.value.is_array() {
+    if node.value.as_array().is_none() {
         return Some(vec![node.clone()]);
     }
     let members = node.members()?;
@@ -335,7 +339,7 @@ fn add_value(values: &mut Values, node: &Node<'_>, kind: ValueKind) -> bool {
         }
         return report(node, values.add_exact(text));
     }
-    if !node.value.is_table() {
+    if node.value.as_table().is_none() {
         node.expected("a string, or one of { prefix = … }, { suffix = … }, { regex = … }");
         return false;
     }
@@ -563,20 +567,18 @@ fn read_context(section: &Section<'_>, surroundings: &Surroundings<'_>) -> Vec<(
 
 fn context_value(node: &Node<'_>) -> Option<String> {
     match node.value {
-        DeValue::String(text) if printable(text) => Some(text.to_string()),
-        DeValue::String(_) => {
+        Value::String(text) if printable(text) => Some(text.to_string()),
+        Value::String(_) => {
             node.fault("must be printable ASCII: it is sent as a header");
             None
         }
-        DeValue::Integer(_) => node.integer().map(|number| number.to_string()),
-        DeValue::Float(float) => {
-            let number = float.as_str().parse::<f64>().ok().filter(|number| number.is_finite());
-            if number.is_none() {
-                node.fault("must be a finite number");
-            }
-            number.map(|number| number.to_string())
+        Value::Integer(_) => node.integer().map(|number| number.to_string()),
+        Value::Float(number) if number.is_finite() => Some(number.to_string()),
+        Value::Float(_) => {
+            node.fault("must be a finite number");
+            None
         }
-        DeValue::Boolean(value) => Some(value.to_string()),
+        Value::Boolean(value) => Some(value.to_string()),
         _ => {
             node.expected("a string, a number, `true` or `false`");
             None
