@@ -262,8 +262,10 @@ fn usable_for_clients(certificate: &Certificate, rules: &CertificateRules) -> Re
             );
         }
     }
-    let ExtendedKeyUsage::OneOf(accepted) = &rules.extended_key_usage else { return Ok(()) };
-    let is_accepted = |purpose: &Oid<'_>| accepted.iter().any(|oid| *oid == *purpose.octets());
+    let is_accepted = |purpose: &Oid<'_>| match &rules.extended_key_usage {
+        ExtendedKeyUsage::Any => true,
+        ExtendedKeyUsage::OneOf(accepted) => accepted.iter().any(|oid| *oid == *purpose.octets()),
+    };
     let denial = Denial::new(Reason::ExtendedKeyUsage);
     match certificate.extended_key_usage().map(Iterator::collect::<Vec<_>>) {
         None if rules.require_extended_key_usage => {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use time::{Date, Month, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use time::{Date, Month, OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,7 +41,7 @@ impl Timestamp {
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let instant = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        Some(Self(instant.to_offset(UtcOffset::UTC).unix_timestamp()))
+        Some(Self(instant.unix_timestamp()))
     }
 
     /// This instant, `seconds` later (or, negative, earlier); stays at the ends of the range.

@@ -205,6 +205,12 @@ fn a_certificate_without_purposes_is_refused_only_where_they_are_required() {
     assert!(strict.accept(&with).is_ok());
     let absent = [("extended_key_usage", "absent")];
     assert_denied(strict.accept(&without), Reason::ExtendedKeyUsage, &absent);
+    // Which purposes they are is another question.
+    let any = "[certificate]\nextended_key_usage = \"any\"\n";
+    assert!(setting(&format!("{any}{ORDERS}")).accept(&without).is_ok());
+    let some = setting(&format!("{any}require_extended_key_usage = true\n{ORDERS}"));
+    assert!(some.accept(&with).is_ok());
+    assert_denied(some.accept(&without), Reason::ExtendedKeyUsage, &absent);
 }
 
 #[test]

@@ -183,6 +183,8 @@ fn the_validity_is_the_certificates_to_the_second() {
         "NotBefore=2020-01-01T00:00:00Z",
         "NotBefore=2020-01-01;NotAfter=2099-12-31",
         "2020-01-01T00:00:00Z;2099-12-31T23:59:59Z",
+        // In the year 10000, in UTC.
+        "NotBefore=2020-01-01T00:00:00Z;NotAfter=9999-12-31T23:59:59-00:01",
         "",
     ] {
         balancer.assert_mismatch(VALIDITY, Some(other));

@@ -391,22 +391,21 @@ fn directory_of(path: &str) -> &str {
     path.rfind('/').and_then(|slash| path.get(..=slash)).unwrap_or("")
 }
 
-/// The text for an error message: without query and user information, control characters escaped, cut short.
+/// The text for an error message: of what has a scheme, however mistyped, without user information, query and fragment;
+/// control characters escaped, cut short.
 fn presentable(text: &str) -> String {
     const LONGEST: usize = 200;
-    let (text, hidden) = match text.split_once('?') {
-        Some((before, _)) if before.contains("://") => (before, "?…"),
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme).filter(|it| !it.contains('/'));
+    let (shown, hidden) = match text.find(['?', '#']).and_then(|at| text.split_at_checked(at)) {
+        Some((before, _)) if scheme.is_some() => (before, "…"),
         _ => (text, ""),
     };
-    let text = match text.split_once("://") {
-        Some((scheme, rest)) => match rest.rsplit_once('@') {
-            Some((_, rest)) => format!("{scheme}://…@{rest}"),
-            None => text.to_owned(),
-        },
-        None => text.to_owned(),
+    let shown = match (scheme, shown.rsplit_once('@')) {
+        (Some(scheme), Some((_, rest))) => format!("{scheme}://…@{rest}"),
+        _ => shown.to_owned(),
     };
-    let cut: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
-    let more = if text.chars().count() > LONGEST { "…" } else { "" };
+    let cut: String = shown.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    let more = if shown.chars().count() > LONGEST { "…" } else { "" };
     format!("{cut}{more}{hidden}")
 }
 

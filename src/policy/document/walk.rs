@@ -387,7 +387,8 @@ impl<'a> Node<'a> {
             if seen.insert(text) {
                 texts.push((text, member));
             } else {
-                member.fault(format!("`{text}` stands here twice"));
+                // Not quoted: of a URL it might be the secret part that stands here twice.
+                member.fault("stands here twice");
             }
         }
         Some(texts)
