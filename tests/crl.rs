@@ -551,6 +551,35 @@ fn older_list_does_not_take_the_place_of_a_newer_one() {
 }
 
 #[test]
+fn list_issued_ahead_of_its_time_leaves_the_one_in_force() {
+    let ahead = |number| Crl {
+        this_update: time(NOW + 60),
+        next_update: Some(time(NOW + DAY)),
+        ..Crl::of(vec![revoked(SERIAL), revoked(OTHER)]).numbered(number)
+    };
+    let mut world = World::with(Crl::of(vec![revoked(SERIAL)]).numbered(5));
+    for number in [6, 7] {
+        assert_eq!(world.load(ahead(number)).signature, Signature::Verified);
+        assert_eq!(world.store.len(), 2);
+        assert_revoked(&world.verdict(SERIAL), ReasonCode::Unspecified);
+        assert_good(&world.verdict(OTHER));
+        // From then on it is in force as well.
+        assert_revoked(&world.verdict_at(OTHER, NOW + 60), ReasonCode::Unspecified);
+        assert_revoked(&world.verdict_at(SERIAL, NOW + DAY), ReasonCode::Unspecified);
+    }
+    // It is the newer one all the same.
+    let older = Crl::of(vec![]).numbered(6);
+    assert_eq!(world.load(older).signature, Signature::Rollback(Rollback::ThisUpdate));
+    let next = Crl { this_update: time(NOW + 60), ..Crl::of(vec![]).numbered(8) };
+    let issuer =
+        Issuer { name: &world.ca.name, public_key: &world.public_key, may_sign_crls: true };
+    let (der, at) = (world.ca.revoke(next), Timestamp::from_unix_seconds(NOW + 60));
+    world.store.load("list", der, &[issuer], &Strength::default(), at).unwrap();
+    assert_eq!(world.store.len(), 1);
+    assert_good(&world.verdict_at(SERIAL, NOW + 60));
+}
+
+#[test]
 fn forged_list_does_not_take_the_place_of_a_good_one() {
     let mut world = World::with(Crl::of(vec![revoked(SERIAL)]));
     let forged = Crl::of(vec![]).numbered(99).signed_by(&world.ca.name, &Key::ed25519("mallory"));
@@ -611,7 +640,7 @@ fn lists_by_two_keys_of_one_name_are_kept_apart() {
         store.load("bundle", lists.concat().into_bytes(), issuers, &strength, AT).unwrap();
         assert_eq!(store.len(), 2);
         for (at, [own, foreign]) in [[SERIAL, OTHER], [OTHER, SERIAL]].into_iter().enumerate() {
-            store.verify_for(&issuer(at), &strength);
+            store.verify_for(&issuer(at), &strength, AT);
             let verdict = |serial| {
                 let subject =
                     Subject { issuer: &name, serial, is_ca: false, distribution_points: &[] };
@@ -645,11 +674,11 @@ fn signature_is_verified_once_for_a_list_and_a_key() {
     let key = world.public_key.clone();
     let issuer = |public_key| Issuer { name: &world.ca.name, public_key, may_sign_crls: true };
     for _ in 0..3 {
-        world.store.verify_for(&issuer(&wrong_key), &counting);
+        world.store.verify_for(&issuer(&wrong_key), &counting, AT);
     }
     assert_eq!(counting.0.get(), 1);
     for _ in 0..3 {
-        world.store.verify_for(&issuer(&key), &counting);
+        world.store.verify_for(&issuer(&key), &counting, AT);
     }
     assert_eq!(counting.0.get(), 2);
     assert_good(&world.verdict(OTHER));
@@ -682,7 +711,7 @@ fn pem_holds_any_number_of_lists() {
     assert_unknown(&world.verdict(OTHER), &Obstacle::SignatureUnverified);
     let key = world.public_key.clone();
     let issuer = Issuer { name: &world.ca.name, public_key: &key, may_sign_crls: true };
-    world.store.verify_for(&issuer, &Strength::default());
+    world.store.verify_for(&issuer, &Strength::default(), AT);
     assert_good(&world.verdict(OTHER));
 }
 

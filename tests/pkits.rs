@@ -144,7 +144,7 @@ impl Suite {
             is_ca: subject.is_ca(),
             distribution_points: &points,
         };
-        self.lists.verify_for(&authority, &Strength::default());
+        self.lists.verify_for(&authority, &Strength::default(), self.now);
         match self.lists.verdict(&facts, &authority, self.now) {
             Verdict::NotRevoked(_) => Ok(()),
             Verdict::Revoked(reason, _) => Err(format!("revoked: {reason}")),

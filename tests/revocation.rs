@@ -837,6 +837,71 @@ async fn a_list_that_a_certificate_names_is_fetched_from_an_allowed_host_at_a_pu
 }
 
 #[tokio::test]
+async fn a_list_that_a_certificate_names_is_asked_for_again_after_refresh() {
+    let world = World::new("revocation_points_refresh");
+    let list = |entries| ok(&world.issuing.revoke(Crl::of(entries)));
+    let peer = Peer::answering(list(Vec::new())).await;
+    let client = world.client_with(vec![crl_distribution_points(&[POINT])]);
+    let lines = "check = [\"crl\"]\ndistribution_points = true\n\
+                 allowed_hosts = [\"pki.example.com\"]\nrefresh = \"5m\"";
+    let network = StandIn::new(&["8.8.8.8"], peer.address);
+    let authorizer = world.authorizer_on(network, lines).await;
+    assert_allowed(&ask(&authorizer, &client, now()).await);
+    let asked = peer.connections();
+    peer.serve(list(vec![revoked(SERIAL)]));
+    assert_allowed(&ask(&authorizer, &client, now().plus(299)).await);
+    assert_eq!(peer.connections(), asked, "asked before it is due");
+    let line = ask(&authorizer, &client, now().plus(300)).await;
+    assert_denied(&line, "revoked");
+    assert_eq!(line["source"], POINT, "{line}");
+    // What was good once serves on where asking again fails.
+    peer.serve(status("500 Oops"));
+    assert_denied(&ask(&authorizer, &client, now().plus(600)).await, "revoked");
+}
+
+#[tokio::test]
+async fn lists_in_hundreds_of_parts_are_all_kept() {
+    let world = World::new("revocation_parts");
+    let peer = Peer::answering(ok(&world.issuing.revoke(Crl::of(Vec::new())))).await;
+    let lines = "check = [\"crl\"]\ndistribution_points = true\n\
+                 allowed_hosts = [\"pki.example.com\"]";
+    let network = StandIn::new(&["8.8.8.8"], peer.address);
+    let authorizer = world.authorizer_on(network, lines).await;
+    for part in 0..130 {
+        let uri = format!("http://pki.example.com/{part}.crl");
+        let scope = sequence(&[explicit(0, &full_name(&[support::pki::uri(uri.as_bytes())]))]);
+        let list = Crl::of(Vec::new()).with(critical("2.5.29.28", &scope));
+        peer.serve(ok(&world.issuing.revoke(list)));
+        let client = world.client_with(vec![crl_distribution_points(&[&uri])]);
+        assert_allowed(&ask(&authorizer, &client, now()).await);
+    }
+}
+
+#[tokio::test]
+async fn nobody_revokes_an_anchor_but_the_one_who_issued_it() {
+    let world = World::new("revocation_own_anchor");
+    let key = Key::ed25519("orders");
+    let self_signed = Certificate::leaf("orders", &key);
+    let self_signed = Certificate { issuer: Some(self_signed.subject.clone()), ..self_signed };
+    let stranger = Authority::root("A CA that is no anchor");
+    for (certificate, allowed) in [
+        (self_signed.self_signed(&key), true),
+        (stranger.issue(Certificate::leaf("orders", &key)), false),
+    ] {
+        world.scratch.write("anchors.pem", pem("CERTIFICATE", &certificate));
+        world.scratch.write("clients.crl", world.issuing.revoke(Crl::of(Vec::new())));
+        let authorizer = world.authorizer("check = [\"crl\"]\ncrls = [\"clients.crl\"]").await;
+        let line = ask(&authorizer, &certificate, now()).await;
+        if allowed {
+            assert_allowed(&line);
+        } else {
+            assert_denied(&line, "revocation-unknown");
+            assert_tells(&line, "why", "a trust anchor itself");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_host_that_a_certificate_names_is_not_even_looked_up_unless_it_is_allowed() {
     let world = World::new("revocation_other_hosts");
     let list = world.issuing.revoke(Crl::of(Vec::new()));

@@ -43,7 +43,7 @@ fn never_genuine(der: &[u8], name: &[u8]) {
         if store.load("fuzzed", der.to_vec(), &[issuer], &strength, NOW).is_err() {
             return;
         }
-        store.verify_for(&issuer, &strength);
+        store.verify_for(&issuer, &strength, NOW);
         let subject = Subject { issuer: name, serial: &[1], is_ca: false, distribution_points: &[] };
         assert!(matches!(store.verdict(&subject, &issuer, NOW), Verdict::Unknown(..)));
     });
@@ -58,7 +58,7 @@ fn compare(der: &[u8], name: &[u8]) {
         theirs.last_update().timestamp(),
     );
     store.load("fuzzed", der.to_vec(), &[issuer], &Anything, now).expect("read before");
-    store.verify_for(&issuer, &Anything);
+    store.verify_for(&issuer, &Anything, now);
     for entry in theirs.iter_revoked_certificates() {
         let subject = Subject {
             issuer: name,

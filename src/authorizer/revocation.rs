@@ -30,8 +30,9 @@ use answers::{Answered, Answers, Asked};
 
 /// The largest list that is taken. A million entries are 35 to 50 MB as DER, 68 MB as PEM.
 const MAX_LIST_BYTES: usize = 96 * 1024 * 1024;
-/// How many lists that certificates name are kept in mind.
-const MAX_POINTS: usize = 64;
+/// How many lists that certificates name are kept in mind. None is given up for another: with it would go how new it
+/// was, and an older one could take its place. An authority may split its list into hundreds.
+const MAX_POINTS: usize = 1024;
 /// How many places of one certificate are asked for a list.
 const MAX_POINTS_OF_ONE: usize = 4;
 /// How many responders of one certificate are asked.
@@ -151,7 +152,8 @@ impl RevocationChecker {
     }
 
     /// Finds out about every certificate of a path that is to be checked. The first one that is revoked, or
-    /// about which nothing can be known, decides.
+    /// about which nothing can be known, decides. Nobody revokes an anchor, so there is nothing to find out about a
+    /// leaf that is one, unless another issued it, whose word is not at hand.
     pub(super) async fn status(
         &self,
         leaf: &Certificate,
@@ -159,6 +161,12 @@ impl RevocationChecker {
         trust: &TrustStore,
         call: Call<'_>,
     ) -> Status {
+        if path.issuers().is_empty() && leaf.subject().der() != leaf.issuer().der() {
+            let mut evidence = Evidence::default();
+            evidence.add("revocation_of", leaf.subject().ascii());
+            evidence.add("why", "it is a trust anchor itself, and its issuer is not in the path");
+            return Status::Unknown(evidence);
+        }
         let mut subject = leaf;
         let mut found = Status::NotRevoked(Evidence::default());
         for issuer in path.issuers() {
@@ -220,6 +228,16 @@ impl RevocationChecker {
             is_ca: subject.is_ca(),
             distribution_points: &points,
         };
+        let uris: Vec<&str> = points
+            .iter()
+            .filter(|point| self.settings.distribution_points && point.is_plain())
+            .flat_map(|point| point.uris())
+            .take(MAX_POINTS_OF_ONE)
+            .collect();
+        // What came from there before is kept as fresh as the configured lists.
+        let known: Vec<Rc<List>> =
+            uris.iter().filter_map(|uri| self.points.borrow().get(*uri).cloned()).collect();
+        join_all(known.iter().map(|list| self.refresh_one(list, trust, call))).await;
         let mut verdict = self.verdict(&facts, issuer, call.now);
         let mut failures: Vec<String> = reports
             .into_iter()
@@ -227,18 +245,13 @@ impl RevocationChecker {
                 report.outcome.err().map(|why| format!("{}: {why}", report.target))
             })
             .collect();
-        if self.settings.distribution_points && matches!(verdict, Verdict::Unknown(..)) {
-            let uris =
-                points.iter().filter(|point| point.is_plain()).flat_map(|point| point.uris());
-            for uri in uris.take(MAX_POINTS_OF_ONE) {
-                if let Err(why) = self.ask_point(uri, trust, call).await {
-                    failures.push(format!("{uri}: {why}"));
-                    continue;
-                }
-                verdict = self.verdict(&facts, issuer, call.now);
-                if !matches!(verdict, Verdict::Unknown(..)) {
-                    break;
-                }
+        for uri in uris {
+            if !matches!(verdict, Verdict::Unknown(..)) {
+                break;
+            }
+            match self.ask_point(uri, trust, call).await {
+                Ok(()) => verdict = self.verdict(&facts, issuer, call.now),
+                Err(why) => failures.push(format!("{uri}: {why}")),
             }
         }
         self.status_of_verdict(verdict, &failures, call.now)
@@ -247,7 +260,7 @@ impl RevocationChecker {
     fn verdict(&self, facts: &Subject<'_>, authority: &Certificate, now: Timestamp) -> Verdict {
         let authority = issuer(authority);
         let mut store = self.store.borrow_mut();
-        store.verify_for(&authority, &self.settings.strength);
+        store.verify_for(&authority, &self.settings.strength, now);
         store.verdict(facts, &authority, now)
     }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How many answers are kept. Each takes a kilobyte or two.
-const MAX_ANSWERS: usize = 512;
+const MAX_ANSWERS: usize = 4096;
 /// Seconds for which a responder that gave no good answer about a certificate is left in peace.
 const PEACE: i64 = 10;
 
@@ -84,8 +84,14 @@ impl Answers {
         if self.0.len() >= MAX_ANSWERS {
             self.0.retain(|_, known| !known.is_due(now, refresh));
         }
-        if self.0.len() >= MAX_ANSWERS {
-            self.0.clear();
+        if self.0.len() >= MAX_ANSWERS
+            && let Some(oldest) = self
+                .0
+                .iter()
+                .min_by_key(|(_, known)| known.asked_at)
+                .map(|(asked, _)| asked.clone())
+        {
+            self.0.remove(&oldest);
         }
     }
 

@@ -8,7 +8,8 @@
 //! A list takes the place of the one that came before it from the same source, by the same key, for the same
 //! scope, unless it is older ([`CertificateRevocationList::replaces`]). An unverified list takes no other's
 //! place: whoever can write to a source cannot take a good list away. For the same reason a verified list
-//! that its source no longer carries stays until it expires.
+//! that its source no longer carries stays until it expires, and one that is issued ahead of its time leaves
+//! the one in force beside it.
 //!
 //! Where lists contradict each other, the one that revokes is believed.
 
@@ -177,7 +178,7 @@ impl CrlStore {
         let mut loaded = Vec::new();
         for (list, outcome) in read {
             let der = ders.next().unwrap_or_default();
-            loaded.push(self.take_in(source, list, outcome, der));
+            loaded.push(self.take_in(source, list, outcome, der, now));
         }
         Ok(loaded)
     }
@@ -225,6 +226,7 @@ impl CrlStore {
         list: CertificateRevocationList,
         outcome: Outcome,
         der: Vec<u8>,
+        now: Timestamp,
     ) -> Loaded {
         let mut loaded = Loaded {
             issuer: list.issuer.clone(),
@@ -240,7 +242,7 @@ impl CrlStore {
             Outcome::Refused(refused) => State::Unverified { der, refused },
         };
         let slot = Slot { source: source.to_owned(), list, state };
-        if let Err(rollback) = place(slots, slot) {
+        if let Err(rollback) = place(slots, slot, now) {
             loaded.signature = Signature::Rollback(rollback);
         }
         loaded
@@ -248,7 +250,12 @@ impl CrlStore {
 
     /// Verifies what is still unverified with the key of an issuer whose path has been verified: to be
     /// called before [`CrlStore::verdict`]. Costs nothing once done.
-    pub fn verify_for(&mut self, issuer: &Issuer<'_>, verifier: &impl VerifySignature) {
+    pub fn verify_for(
+        &mut self,
+        issuer: &Issuer<'_>,
+        verifier: &impl VerifySignature,
+        now: Timestamp,
+    ) {
         let Some(slots) = self.by_issuer.get_mut(issuer.name) else { return };
         if !slots.iter().any(|slot| slot.awaits(issuer.public_key)) {
             return;
@@ -258,7 +265,7 @@ impl CrlStore {
                 slot.verify(issuer.public_key, verifier);
             }
             // One that is older than another list by the same key drops out here.
-            let _rollback = place(slots, slot);
+            let _rollback = place(slots, slot, now);
         }
     }
 
@@ -375,12 +382,14 @@ impl Slot {
     }
 }
 
-/// Puts a list into the place of the one that it is the next of, or beside the others.
-fn place(slots: &mut Vec<Slot>, slot: Slot) -> Result<(), Rollback> {
+/// Puts a list into the place of the one that it is the next of, or beside the others. What is in force stays while the
+/// next is not.
+fn place(slots: &mut Vec<Slot>, slot: Slot, now: Timestamp) -> Result<(), Rollback> {
     for older in slots.iter().filter(|older| slot.succeeds(older)) {
         slot.list.replaces(&older.list)?;
     }
-    slots.retain(|older| !slot.succeeds(older));
+    let in_force = |slot: &Slot| slot.list.this_update <= now;
+    slots.retain(|older| !slot.succeeds(older) || in_force(older) && !in_force(&slot));
     slots.push(slot);
     Ok(())
 }
