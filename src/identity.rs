@@ -190,6 +190,8 @@ pub struct IdentityTokens {
 struct Cached {
     token: String,
     issued_at: Timestamp,
+    /// What the client adds: two clients may have one id.
+    context: Vec<(String, String)>,
 }
 
 /// A token that could not be made: no randomness, or a key that does not sign.
@@ -232,7 +234,8 @@ impl IdentityTokens {
         let mut cached = self.cached.borrow_mut();
         // What is handed out must outlive the gateway's cache, so only half of what is left may pass here.
         let reusable_for = (self.rules.lifetime - self.rules.gateway_cache_ttl) / 2;
-        if let Some(found) = cached.get(&cache_key) {
+        let context = &grant.client().context;
+        if let Some(found) = cached.get(&cache_key).filter(|found| found.context == *context) {
             let age = now.since(found.issued_at);
             if (0..reusable_for).contains(&age) {
                 return Ok(found.token.clone());
@@ -245,7 +248,8 @@ impl IdentityTokens {
         if cached.len() >= MAX_CACHED {
             cached.clear();
         }
-        cached.insert(cache_key, Cached { token: token.clone(), issued_at: now });
+        let kept = Cached { token: token.clone(), issued_at: now, context: context.clone() };
+        cached.insert(cache_key, kept);
         Ok(token)
     }
 

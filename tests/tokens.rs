@@ -851,7 +851,7 @@ async fn identity_token_is_made_anew_while_it_still_outlives_the_gateways_cache(
 }
 
 #[tokio::test]
-async fn identity_token_is_of_this_certificate_and_client() {
+async fn identity_token_is_of_this_certificate() {
     let world = World::new("identity_each");
     world.signing_key("identity-key.pem", "ES256");
     let config = world.identity_config("").replace("subject = { CN = \"orders\" }", "any = true");
@@ -871,6 +871,34 @@ async fn identity_token_is_of_this_certificate_and_client() {
     assert_eq!(billing["sub"], "CN=billing,O=Acme,C=US");
     assert_eq!(billing["cnf"]["x5t#S256"], thumbprint(&der));
     assert_ne!(billing["jti"], orders["jti"]);
+}
+
+#[tokio::test]
+async fn identity_token_is_of_the_client_that_matched_whatever_its_id_is() {
+    let world = World::new("identity_clients");
+    world.signing_key("identity-key.pem", "ES256");
+    for ids in [["a", "b"], ["same", "same"]] {
+        let client = |id, sub, tenant| {
+            format!(
+                "[[client]]\nid = {id:?}\nany = true\ntoken = {{ sub = {sub:?} }}\nallow = [\"*\"]\ncontext = {{ tenant = {tenant:?} }}\n"
+            )
+        };
+        let clients = client(ids[0], "alice", "acme") + &client(ids[1], "bob", "umbrella");
+        let config = world.config("").replace(CLIENT, "")
+            + "\n"
+            + &world.identity_config("").split_once("[[client]]").unwrap().0.to_owned()
+            + &clients;
+        let authorizer = world.load(&config).await;
+        for (sub, id, tenant) in
+            [("alice", ids[0], "acme"), ("bob", ids[1], "umbrella"), ("alice", ids[0], "acme")]
+        {
+            let claims = with(&world.claims(), "sub", json!(sub));
+            let token = world.issuer.token(json!({ "alg": "ES256", "kid": "ES256" }), claims);
+            let [_, identity] = decoded(&authorizer.ask(&bearer(&token)).await.identity_token());
+            assert_eq!(identity["clientId"], id);
+            assert_eq!(identity["context"], json!({ "tenant": tenant }));
+        }
+    }
 }
 
 #[tokio::test]
