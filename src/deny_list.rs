@@ -31,19 +31,29 @@ pub struct DeniedDigests {
     public_keys: HashSet<[u8; 32]>,
 }
 
-/// A line of a deny list that can't be read.
+/// What of a deny list can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DenyListFault {
-    /// The line's number, from 1.
-    pub line: usize,
+pub enum DenyListFault {
+    /// It is no UTF-8 text.
+    NotText,
+    /// These lines, numbered from 1, are neither entries nor comments.
+    Lines(Vec<usize>),
 }
 
 impl std::fmt::Display for DenyListFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const SHOWN: usize = 10;
+        let lines = match self {
+            Self::NotText => return f.write_str("not UTF-8 text"),
+            Self::Lines(lines) => lines,
+        };
+        let numbers: Vec<String> = lines.iter().take(SHOWN).map(ToString::to_string).collect();
+        let more = if lines.len() > SHOWN { ", …" } else { "" };
+        let (line, is) = if lines.len() == 1 { ("line", "is") } else { ("lines", "are") };
         write!(
             f,
-            "line {} is neither `sha256:` nor `spki-sha256:` and 64 hex digits, nor a comment",
-            self.line
+            "{line} {}{more} {is} neither `sha256:` nor `spki-sha256:` and 64 hex digits, nor a comment",
+            numbers.join(", ")
         )
     }
 }
@@ -54,24 +64,26 @@ impl DeniedDigests {
     /// Reads a list.
     ///
     /// # Errors
-    /// The first line that is not an entry, a comment or blank; or text that is not UTF-8, as line 0.
+    /// Every line that is not an entry, a comment or blank; or text that is not UTF-8.
     pub fn parse(list: &[u8]) -> Result<Self, DenyListFault> {
-        let text = std::str::from_utf8(list).map_err(|_| DenyListFault { line: 0 })?;
+        let text = std::str::from_utf8(list).map_err(|_| DenyListFault::NotText)?;
         let mut digests = Self::default();
+        let mut unreadable = Vec::new();
         for (index, line) in text.lines().enumerate() {
             let entry = line.split('#').next().unwrap_or_default().trim();
-            if entry.is_empty() {
-                continue;
-            }
-            let fault = DenyListFault { line: index + 1 };
-            if let Some(digits) = entry.strip_prefix("spki-sha256:") {
-                digests.public_keys.insert(parse_digest(digits).ok_or(fault)?);
-            } else {
-                let digits = entry.strip_prefix("sha256:").ok_or(fault.clone())?;
-                digests.certificates.insert(parse_digest(digits).ok_or(fault)?);
+            let read = match entry.strip_prefix("spki-sha256:") {
+                _ if entry.is_empty() => continue,
+                Some(digits) => parse_digest(digits).map(|key| digests.public_keys.insert(key)),
+                None => entry
+                    .strip_prefix("sha256:")
+                    .and_then(parse_digest)
+                    .map(|certificate| digests.certificates.insert(certificate)),
+            };
+            if read.is_none() {
+                unreadable.push(index + 1);
             }
         }
-        Ok(digests)
+        if unreadable.is_empty() { Ok(digests) } else { Err(DenyListFault::Lines(unreadable)) }
     }
 
     /// How many entries there are.

@@ -6,6 +6,7 @@
 use std::io::Write;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::ser::Formatter;
 use tracing::level_filters::LevelFilter;
 
 use crate::{decide::Decision, decision::Evidence, environment::Environment, event::Request, hex};
@@ -39,10 +40,34 @@ impl DecisionLine<'_> {
     /// As the writer; a lost line must not lose the answer, so callers go on.
     pub fn write(&self, mut writer: impl Write) -> std::io::Result<()> {
         let mut line = Vec::with_capacity(768);
-        serde_json::to_writer(&mut line, self)?;
+        self.serialize(&mut serde_json::Serializer::with_formatter(&mut line, Ascii))?;
         line.push(b'\n');
         writer.write_all(&line)?;
         writer.flush()
+    }
+}
+
+/// JSON whose strings are printable ASCII, the rest escaped: a log is read on terminals, which some characters of a path
+/// give orders.
+struct Ascii;
+
+impl Formatter for Ascii {
+    fn write_string_fragment<W: Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> std::io::Result<()> {
+        let printable = |octet: u8| (0x20..=0x7e).contains(&octet);
+        if fragment.bytes().all(printable) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for unit in fragment.encode_utf16() {
+            match u8::try_from(unit) {
+                Ok(octet) if printable(octet) => writer.write_all(&[octet])?,
+                _ => write!(writer, "\\u{unit:04x}")?,
+            }
+        }
+        Ok(())
     }
 }
 

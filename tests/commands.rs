@@ -421,6 +421,88 @@ fn another_instant_is_decided_for_where_one_is_given() {
 }
 
 #[test]
+fn an_instant_at_the_end_of_time_is_no_panic() {
+    let at =
+        |instant: &str| run(&["explain", "pki/client.pem", "--config", DEFAULT, "--at", instant]);
+    for instant in ["9999-12-31T23:59:59-00:01", "0000-01-01T00:00:00+00:01"] {
+        assert_eq!(at(instant).exit, 1, "{instant}");
+    }
+}
+
+#[test]
+fn certificates_after_the_clients_own_are_those_that_a_load_balancer_passes_through() {
+    let scratch = scratch("explain_chain");
+    let pki = events().join("pki");
+    let read = |name: &str| fs::read_to_string(pki.join(name)).unwrap();
+    let chain = scratch.write("chain.pem", read("client.pem") + &read("issuing.pem"));
+    let client = "[[client]]\nid = \"a\"\nany = true\nallow = [\"*\"]\n";
+    let trust = format!("[trust]\nanchors = [\"{}\"]\n{client}", pki.join("root.pem").display());
+    let passthrough = "[source]\nkind = \"alb-passthrough\"\nvpc_endpoints = [\"vpce-1\"]\nheaders = { chain = \"X-Chain\" }\n";
+    for (name, source, exit, verdict) in
+        [("gateway", "", 1, "untrusted-chain"), ("balancer", passthrough, 0, "Allow")]
+    {
+        let config = scratch.write(&format!("{name}.toml"), format!("{source}{trust}"));
+        let told = run(&["explain", &chain, "--config", &config]);
+        assert_eq!(told.exit, exit, "{name}: {}", told.output);
+        assert!(told.verdict().contains(verdict), "{name}: {}", told.output);
+        let passed_over = "certificates after it 1, passed over: a gateway presents the leaf alone";
+        assert_eq!(told.says(passed_over), exit == 1, "{name}: {}", told.output);
+    }
+}
+
+#[test]
+fn a_deny_list_that_cannot_be_read_is_told_line_by_line() {
+    let scratch = scratch("check_deny_list");
+    let config = scratch.write(
+        "authorizer.toml",
+        "[revocation]\ndeny_list = \"denied.txt\"\n[[client]]\nid = \"a\"\nany = true\nallow = [\"*\"]\n",
+    );
+    let digest = "a8b3f2accfbbf32c08dc44d1d9db663f30cd8e7dbc5698eddc4a1fb456610eff";
+    let rule = "neither `sha256:` nor `spki-sha256:` and 64 hex digits, nor a comment";
+    for (list, why) in [
+        (format!("sha256:{digest}\n{digest}\n").into_bytes(), format!("line 2 is {rule}")),
+        (
+            format!("sha1:00\n# x\nsha256:{digest}\nspki-sha256:00\n").into_bytes(),
+            format!("lines 1, 4 are {rule}"),
+        ),
+        (
+            "x\n".repeat(12).into_bytes(),
+            format!("lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, … are {rule}"),
+        ),
+        (b"s\0h\0a\0\xff".to_vec(), "not UTF-8 text".to_owned()),
+    ] {
+        scratch.write("denied.txt", list);
+        let told = run(&["check", "--config", &config]);
+        assert_eq!(told.exit, 2, "{}", told.errors);
+        assert!(
+            told.errors.contains(&why) || told.output.contains(&why),
+            "{}{}",
+            told.output,
+            told.errors
+        );
+    }
+}
+
+#[test]
+fn what_may_be_secret_in_a_url_is_shown_by_no_fault() {
+    let scratch = scratch("check_secrets");
+    for lines in [
+        "[trust]\nanchors = [\"https://127.0.0.1:9/a?hidden\", \"https://127.0.0.1:9/a?hidden\"]",
+        "[trust]\nanchors = [\"https://127.0.0.1:9/a#hidden\"]",
+        "[trust]\nanchors = [\"https:/user:hidden@h.example/j\"]",
+        "[trust]\nanchors = [\"https:user:hidden@h.example/j\"]",
+        "[trust]\nanchors = [\"s3://b/k?hidden\"]",
+        "[trust]\nanchors = [\"ftp://user:hidden@h.example/j?hidden#hidden\"]",
+    ] {
+        let client = "[[client]]\nid = \"a\"\nany = true\nallow = [\"*\"]\n";
+        let config = scratch.write("authorizer.toml", format!("{lines}\n{client}"));
+        let told = run(&["check", "--config", &config]);
+        assert_eq!(told.exit, 2, "{lines}: {}{}", told.output, told.errors);
+        assert!(!(told.output + &told.errors).contains("hidden"), "{lines}");
+    }
+}
+
+#[test]
 fn a_command_line_that_is_wrong_gets_one_line_and_no_decision() {
     let client = "pki/client.pem";
     let cases: &[(&[&str], &str)] = &[
@@ -453,6 +535,10 @@ fn a_command_line_that_is_wrong_gets_one_line_and_no_decision() {
         (
             &["explain", client, "--at", "soon"],
             "--at: `soon` is no RFC 3339 time such as `2030-01-01T00:00:00Z`",
+        ),
+        (
+            &["explain", client, "--at", "2030-01-01T00:00:00+25:00"],
+            "--at: `2030-01-01T00:00:00+25:00` is no RFC 3339 time such as `2030-01-01T00:00:00Z`",
         ),
         (&["explain", client, client], "`pki/client.pem` is one argument too many"),
         (&["explain", "nothing.pem"], "`nothing.pem`: No such file or directory (os error 2)"),

@@ -14,7 +14,10 @@ use crate::{
         presented::{Leaf, Presented},
     },
     hex,
-    policy::{Comparison, Subject, configuration::ExtendedKeyUsage},
+    policy::{
+        Comparison, Subject,
+        configuration::{ExtendedKeyUsage, Presentation},
+    },
     timestamp::Timestamp,
 };
 
@@ -46,6 +49,21 @@ pub(super) async fn explain(arguments: &Arguments, terminal: &mut Terminal<'_>) 
     let now = terminal.now(arguments);
     let mut report = Report { text: String::new(), colour: terminal.colour };
     let mut exit = Exit::NoDecision;
+    let mut passed_over = 0;
+    let presented = match of_event {
+        true => None,
+        false => Some(presented(&bytes).map(|mut presented| {
+            // Elsewhere the leaf alone is presented, and what leads to an anchor has to be configured.
+            let chain = matches!(
+                authorizer.configuration().presentation,
+                Presentation::AlbPassthrough { .. }
+            );
+            if !chain {
+                passed_over = std::mem::take(&mut presented.others).len();
+            }
+            presented
+        })),
+    };
     let see = |request: &Request<'_>, authorized: &Authorized<'_>| {
         let story = Story {
             authorizer: &authorizer,
@@ -55,14 +73,12 @@ pub(super) async fn explain(arguments: &Arguments, terminal: &mut Terminal<'_>) 
                 _ => Some((request.arn.method(), request.arn.path())),
             },
             of_event,
+            passed_over,
             now,
         };
         exit = story.tell(&mut report, authorized);
     };
-    let told = if of_event {
-        authorizer.authorize(&bytes, now, see).await
-    } else {
-        let text = String::from_utf8_lossy(&bytes);
+    let told = if let Some(presented) = presented {
         let (method, path) = arguments.route.clone().unwrap_or(("GET".into(), "/".into()));
         let event = serde_json::json!({
             "type": "REQUEST",
@@ -71,9 +87,11 @@ pub(super) async fn explain(arguments: &Arguments, terminal: &mut Terminal<'_>) 
         });
         let event = event.to_string();
         match Request::parse(event.as_bytes()) {
-            Ok(request) => authorizer.judge(&request, presented(&text), now, see).await,
+            Ok(request) => authorizer.judge(&request, presented, now, see).await,
             Err(fault) => Err(fault.into()),
         }
+    } else {
+        authorizer.authorize(&bytes, now, see).await
     };
     match told {
         Ok(_) => terminal.print(&report.text, exit),
@@ -82,8 +100,8 @@ pub(super) async fn explain(arguments: &Arguments, terminal: &mut Terminal<'_>) 
 }
 
 /// The certificates of a PEM file: the client's own first.
-fn presented(text: &str) -> Result<Presented<'_>, Denial> {
-    let mut ders = pem::certificates(text)
+fn presented(bytes: &[u8]) -> Result<Presented<'static>, Denial> {
+    let mut ders = pem::certificates(&String::from_utf8_lossy(bytes))
         .map_err(|error| Denial::new(Reason::MalformedCertificate).with("rule", error))?
         .into_iter();
     let leaf = ders.next().unwrap_or_default();
@@ -96,6 +114,8 @@ struct Story<'a> {
     decision: &'a Decision<'a>,
     route: Option<(&'a str, &'a str)>,
     of_event: bool,
+    /// How many certificates of the file a gateway would not present.
+    passed_over: usize,
     now: Timestamp,
 }
 
@@ -112,6 +132,10 @@ impl Story<'_> {
     fn tell(&self, report: &mut Report, authorized: &Authorized<'_>) -> Exit {
         if let Some(certificate) = self.decision.certificate() {
             tell_certificate(report, certificate);
+        }
+        if self.passed_over > 0 {
+            let rule = "passed over: a gateway presents the leaf alone";
+            report.field("certificates after it", &format!("{}, {rule}", self.passed_over));
         }
         report.field("decided for", &self.now.to_string());
         report.line("");
@@ -163,6 +187,9 @@ impl Story<'_> {
                     report.check(mark, check.name, denial.reason.code());
                     for (key, value) in denial.evidence.iter() {
                         report.evidence(key, value);
+                    }
+                    if denial.reason == Reason::TokenMissing && !self.of_event {
+                        report.evidence("hint", "a certificate brings no token; use --event");
                     }
                 }
                 _ => report.check(mark, check.name, &text),
@@ -220,12 +247,10 @@ impl Story<'_> {
             Some(purposes) => purposes.map(|oid| oid.to_string()).collect::<Vec<_>>().join(", "),
         });
         checks.push(match configuration.certificate.extended_key_usage {
-            ExtendedKeyUsage::Any => {
+            ExtendedKeyUsage::Any if !configuration.certificate.require_extended_key_usage => {
                 not_made("extended key usage", &[R::ExtendedKeyUsage], "any is accepted")
             }
-            ExtendedKeyUsage::OneOf(_) => {
-                check("extended key usage", &[R::ExtendedKeyUsage], purposes)
-            }
+            _ => check("extended key usage", &[R::ExtendedKeyUsage], purposes),
         });
         checks.push(check("critical extensions", &[R::UnknownCriticalExtension], String::new()));
         checks.push(check("key", &[R::WeakKey], of(|it| it.public_key().to_string())));
@@ -393,14 +418,14 @@ impl Report {
     }
 }
 
-/// Text without control characters: paths of events, and URLs of certificates, could give a terminal orders.
+/// Text without control characters and what changes the order of others: paths of events, and URLs of certificates, could
+/// give a terminal orders.
 fn harmless(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() {
-            harmless.extend(character.escape_default());
-        } else {
-            harmless.push(character);
+        match character {
+            '"' | '\'' | '\\' => harmless.push(character),
+            _ => harmless.extend(character.escape_debug()),
         }
     }
     harmless

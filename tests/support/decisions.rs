@@ -71,12 +71,25 @@ pub async fn ask(authorizer: &Authorizer, certificate: &[u8], at: Timestamp) -> 
     let text = String::from_utf8(line).unwrap();
     let line: Value = serde_json::from_str(&text).unwrap();
     // Read into a map, of two entries of one name one would be lost.
-    assert_eq!(line.to_string().len(), text.trim_end().len(), "a name occurs twice: {text}");
+    let read = ascii(&line.to_string());
+    assert_eq!(read.len(), text.trim_end().len(), "a name occurs twice: {text}");
     // What goes back says what the log says.
     let answer: Value = serde_json::from_str(answer.json()).unwrap();
     let effect = &answer["policyDocument"]["Statement"][0]["Effect"];
     assert_eq!(*effect, line["decision"], "{line}");
     line
+}
+
+/// JSON with everything beyond ASCII escaped.
+fn ascii(json: &str) -> String {
+    let mut units = [0; 2];
+    let escaped = |unit: &u16| format!("\\u{unit:04x}");
+    json.chars()
+        .map(|character| match character.is_ascii() {
+            true => character.to_string(),
+            false => character.encode_utf16(&mut units).iter().map(escaped).collect(),
+        })
+        .collect()
 }
 
 #[track_caller]
