@@ -56,6 +56,17 @@ pub struct AnswerRules {
 #[derive(Debug)]
 pub struct AnswerFault;
 
+impl Answer {
+    /// The JSON that goes back, errors included, as the Runtime API shows them.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        match self {
+            Self::Json(json) => RawValue::get(json),
+            Self::Unauthorized => r#"{"errorType":"Unauthorized","errorMessage":"Unauthorized"}"#,
+        }
+    }
+}
+
 /// Writes the answer to a decision. An Allow whose answer would be too large becomes a denial, in place.
 ///
 /// # Errors
@@ -103,20 +114,25 @@ fn refuse(
         return Ok(Answer::Unauthorized);
     }
     let context = Context(vec![(Cow::Borrowed("denyReason"), Cow::Borrowed(reason.code()))]);
-    let json = if simple {
-        to_raw_value(&Simple { is_authorized: false, context })
-    } else {
-        to_raw_value(&Iam {
-            principal_id: decision.principal(),
-            policy_document: PolicyDocument::new(vec![Statement::new(
-                Effect::Deny,
-                vec![format!("{}/*", request.arn.stage())],
-            )]),
-            context,
-            usage_identifier_key: None,
-        })
+    if simple {
+        let json = to_raw_value(&Simple { is_authorized: false, context });
+        return json.map(Answer::Json).map_err(|_| AnswerFault);
+    }
+    let stage = vec![format!("{}/*", request.arn.stage())];
+    let mut iam = Iam {
+        principal_id: decision.principal(),
+        policy_document: PolicyDocument::new(vec![Statement::new(Effect::Deny, stage)]),
+        context,
+        usage_identifier_key: None,
     };
-    json.map(Answer::Json).map_err(|_| AnswerFault)
+    let json = to_raw_value(&iam).map_err(|_| AnswerFault)?;
+    if json.get().len() > MAX_BYTES
+        && let Some(certificate) = decision.certificate()
+    {
+        iam.principal_id = certificate.short_principal().into();
+        return to_raw_value(&iam).map(Answer::Json).map_err(|_| AnswerFault);
+    }
+    Ok(Answer::Json(json))
 }
 
 fn iam_allow<'a>(
@@ -134,7 +150,7 @@ fn iam_allow<'a>(
         statements.push(Statement::new(Effect::Deny, denied));
     }
     Iam {
-        principal_id: context::principal(grant.certificate()),
+        principal_id: grant.certificate().principal(),
         policy_document: PolicyDocument::new(statements),
         context: grant_context(grant, identity_token, rules),
         usage_identifier_key: grant

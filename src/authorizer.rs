@@ -9,8 +9,6 @@ mod revocation;
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::value::RawValue;
-
 use crate::{
     answer::{Answer, AnswerRules, answer},
     certificate::{Certificate, Malformed},
@@ -306,15 +304,4 @@ struct PresentedCertificate {
     certificate: Arc<Certificate>,
     others: Vec<Certificate>,
     assertions: Option<crate::event::presented::Assertions>,
-}
-
-impl Answer {
-    /// The JSON that goes back, errors included, as the Runtime API shows them.
-    #[must_use]
-    pub fn json(&self) -> &str {
-        match self {
-            Self::Json(json) => RawValue::get(json),
-            Self::Unauthorized => r#"{"errorType":"Unauthorized","errorMessage":"Unauthorized"}"#,
-        }
-    }
 }

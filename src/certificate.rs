@@ -17,8 +17,9 @@ pub mod name;
 pub mod pem;
 pub mod san;
 
-use std::{collections::HashSet, ops::Range};
+use std::{borrow::Cow, collections::HashSet, ops::Range};
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::digest::{SHA256, digest};
 
 use crate::{
@@ -294,6 +295,32 @@ impl Certificate {
     #[must_use]
     pub fn fingerprint(&self) -> &[u8; 32] {
         &self.fingerprint
+    }
+
+    /// SHA-256 of the whole certificate as RFC 8705, section 3.1, writes it in `x5t#S256`.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(self.fingerprint)
+    }
+
+    /// Who it is about, in one line of printable ASCII: the subject; where it is empty, the first URI, else the first
+    /// DNS name, else the fingerprint.
+    #[must_use]
+    pub fn principal(&self) -> Cow<'_, str> {
+        let names = self.subject_alternative_names();
+        if !self.subject.is_empty() {
+            self.subject.ascii().into()
+        } else if let Some(name) = names.uri().next().or_else(|| names.dns().next()) {
+            name.into()
+        } else {
+            self.short_principal().into()
+        }
+    }
+
+    /// The fingerprint as it stands for a name that is absent or too long.
+    #[must_use]
+    pub fn short_principal(&self) -> String {
+        format!("sha256:{}", hex::lower(&self.fingerprint))
     }
 
     /// SHA-256 of the `SubjectPublicKeyInfo`.

@@ -16,7 +16,6 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use crate::{
-    answer::context::principal,
     certificate::Certificate,
     decision::{Denial, Evidence, Reason},
     deny_list::DenyList,
@@ -153,7 +152,7 @@ impl<'a> Decision<'a> {
     /// `principalId` for this decision; `unidentified` where no certificate could be read.
     #[must_use]
     pub fn principal(&self) -> Cow<'_, str> {
-        self.certificate().map_or("unidentified".into(), principal)
+        self.certificate().map_or("unidentified".into(), Certificate::principal)
     }
 
     /// Turns a grant into a denial, for what is found out while the answer is written.

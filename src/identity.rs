@@ -16,11 +16,7 @@ use ring::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::{
-    answer::context::{principal, thumbprint},
-    decide::Grant,
-    timestamp::Timestamp,
-};
+use crate::{decide::Grant, timestamp::Timestamp};
 
 /// How many tokens are kept. Each is about 1 KB.
 const MAX_CACHED: usize = 256;
@@ -260,11 +256,11 @@ impl IdentityTokens {
         let claims = IdentityClaims {
             iss: &self.rules.issuer,
             aud: &self.rules.audience,
-            sub: principal(certificate),
+            sub: certificate.principal(),
             iat: now.unix_seconds(),
             exp: now.plus(self.rules.lifetime).unix_seconds(),
             jti: base64url(&random),
-            cnf: json!({ "x5t#S256": thumbprint(certificate) }),
+            cnf: json!({ "x5t#S256": certificate.thumbprint() }),
             client_id: &grant.client().id,
             context: grant
                 .client()

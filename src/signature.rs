@@ -129,6 +129,23 @@ mod oids {
     pub(super) const SHA2: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02];
 }
 
+impl Curve {
+    /// Whether octets have the form of a point (SEC 1, section 2.3.3), compressed or not. Whether it is on the curve is
+    /// found out where a signature is verified.
+    fn may_be_point(self, octets: &[u8]) -> bool {
+        let coordinate = match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        };
+        match octets.split_first() {
+            Some((2 | 3, x)) => x.len() == coordinate,
+            Some((4, point)) => point.len() == 2 * coordinate,
+            _ => false,
+        }
+    }
+}
+
 impl PublicKey {
     /// Reads a `SubjectPublicKeyInfo`.
     ///
@@ -157,7 +174,13 @@ impl PublicKey {
             Self::Other(_) => {}
             _ => parameters.end("a public key's algorithm has unknown parameters")?,
         }
-        Ok(kind)
+        let octets = der::BitString::from_element(key)?.octets;
+        let fits = match &kind {
+            Self::EllipticCurve(curve) => curve.may_be_point(octets),
+            Self::Ed25519 => octets.len() == 32,
+            Self::Rsa { .. } | Self::Other(_) => true,
+        };
+        if fits { Ok(kind) } else { Err(key.error("a public key is no point of its curve")) }
     }
 
     /// Whether the key is of an accepted kind and long enough.

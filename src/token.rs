@@ -20,7 +20,6 @@ use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    answer::context::thumbprint,
     certificate::Certificate,
     decision::{Denial, Reason},
     event::headers::Header,
@@ -345,7 +344,7 @@ fn judge_binding(
     let Some(bound_to) = bound_to else {
         return Err(denial.with("why", "the token's confirmation names no certificate"));
     };
-    let own = thumbprint(certificate);
+    let own = certificate.thumbprint();
     if bool::from(own.as_bytes().ct_eq(bound_to.as_bytes())) {
         return Ok(());
     }

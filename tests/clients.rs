@@ -220,6 +220,30 @@ fn alternative_names_of_other_kinds() {
     assert_refuses(&workload, &with_names(&[uri(b"spiffe://ACME/orders/api")]));
     assert_refuses(&workload, &with_names(&[uri(b"spiffe://acme/orders/../admin")]));
     assert_refuses(&workload, &with_names(&[uri(b"spiffe://acme/orders/%2E%2e/admin")]));
+    for odd in ["%zz", "%", "%2", "a%", "[x]", "x#y#z"] {
+        let name = format!("spiffe://acme/orders/{odd}");
+        assert_refuses(&workload, &with_names(&[uri(name.as_bytes())]));
+    }
+    for sound in ["%7a", "%2F%2f", "x#y", "x?y=1"] {
+        let name = format!("spiffe://acme/orders/{sound}");
+        assert_admits(&workload, &with_names(&[uri(name.as_bytes())]));
+    }
+    let any = one("san_uri = [{ regex = \"https:.+\" }]");
+    for (host, sound) in [
+        ("[2001:db8::1]", true),
+        ("user@[2001:db8::1]:443", true),
+        ("[2001:db8::1", false),
+        ("2001:db8::1]", false),
+        ("[x]", false),
+        ("[]", false),
+        ("[::1]x", false),
+        ("[::1]:x", false),
+        ("[::1][::1]", false),
+        ("[::1]@h", false),
+    ] {
+        let names = with_names(&[uri(format!("https://{host}/a").as_bytes())]);
+        if sound { assert_admits(&any, &names) } else { assert_refuses(&any, &names) }
+    }
     let mail = one("san_email = { suffix = \"@acme.example\" }");
     assert_admits(&mail, &with_names(&[email(b"ops@acme.example")]));
     assert_refuses(&mail, &with_names(&[email(b"ops@evil-acme.example")]));

@@ -244,16 +244,31 @@ fn durations_are_whole_numbers_with_units() {
 fn purposes_are_names_or_identifiers_and_never_any_in_a_list() {
     accepted("[certificate]\nextended_key_usage = [\"clientAuth\", \"1.3.6.1.4.1.311.20.2.2\"]\n");
     accepted("[certificate]\nextended_key_usage = \"any\"\n");
-    for list in [
-        "[\"any\"]",
-        "[\"anyExtendedKeyUsage\"]",
-        "[\"2.5.29.37.0\"]",
-        "[]",
-        "\"clientAuth\"",
-        "[\"clientauth\"]",
-        "[\"\"]",
+    let not_listed = |purpose: &str| {
+        format!(
+            "`{purpose}` is no purpose to list; extended_key_usage = \"any\" says that none is looked at"
+        )
+    };
+    for (list, column, rule) in [
+        ("[\"any\"]", 23, not_listed("any")),
+        ("[\"anyExtendedKeyUsage\"]", 23, not_listed("anyExtendedKeyUsage")),
+        ("[\"2.5.29.37.0\"]", 23, not_listed("2.5.29.37.0")),
+        ("[]", 22, "must not be empty".to_owned()),
+        (
+            "\"clientAuth\"",
+            22,
+            "`clientAuth` is neither \"any\" nor an array of purposes".to_owned(),
+        ),
+        (
+            "[\"clientauth\"]",
+            23,
+            "`clientauth` is neither a purpose of RFC 5280 nor a dotted identifier; did you mean `clientAuth`?".to_owned(),
+        ),
+        ("[\"\"]", 23, "must not be empty".to_owned()),
     ] {
-        faults(&format!("[certificate]\nextended_key_usage = {list}\n"));
+        let fault =
+            format!("authorizer.toml:2:{column}: [certificate]: extended_key_usage: {rule}");
+        assert_faults(&format!("[certificate]\nextended_key_usage = {list}\n"), &[&fault]);
     }
 }
 

@@ -567,9 +567,13 @@ fn list_issued_ahead_of_its_time_leaves_the_one_in_force() {
         assert_revoked(&world.verdict_at(OTHER, NOW + 60), ReasonCode::Unspecified);
         assert_revoked(&world.verdict_at(SERIAL, NOW + DAY), ReasonCode::Unspecified);
     }
-    // It is the newer one all the same.
-    let older = Crl::of(vec![]).numbered(6);
-    assert_eq!(world.load(older).signature, Signature::Rollback(Rollback::ThisUpdate));
+    // Until then others may come, though not of what has been in force.
+    let older = Crl::of(vec![revoked(SERIAL)]).numbered(4);
+    assert_eq!(world.load(older).signature, Signature::Rollback(Rollback::Number));
+    assert_eq!(world.load(Crl::of(vec![]).numbered(6)).signature, Signature::Verified);
+    assert_eq!(world.store.len(), 2);
+    assert_good(&world.verdict(SERIAL));
+    assert_revoked(&world.verdict_at(SERIAL, NOW + 60), ReasonCode::Unspecified);
     let next = Crl { this_update: time(NOW + 60), ..Crl::of(vec![]).numbered(8) };
     let issuer =
         Issuer { name: &world.ca.name, public_key: &world.public_key, may_sign_crls: true };
@@ -577,6 +581,30 @@ fn list_issued_ahead_of_its_time_leaves_the_one_in_force() {
     world.store.load("list", der, &[issuer], &Strength::default(), at).unwrap();
     assert_eq!(world.store.len(), 1);
     assert_good(&world.verdict_at(SERIAL, NOW + 60));
+}
+
+#[test]
+fn list_that_has_expired_already_leaves_the_one_in_force() {
+    let expired = |entries| Crl {
+        this_update: time(NOW - 60),
+        next_update: Some(time(NOW - 1)),
+        ..Crl::of(entries).numbered(6)
+    };
+    let mut world = World::with(Crl::of(vec![revoked(SERIAL)]).numbered(5));
+    for _ in 0..3 {
+        assert_eq!(world.load(expired(vec![])).signature, Signature::Verified);
+        assert_eq!(world.store.len(), 2);
+        assert_revoked(&world.verdict(SERIAL), ReasonCode::Unspecified);
+        assert_good(&world.verdict(OTHER));
+    }
+    assert_eq!(
+        world.load(Crl::of(vec![]).numbered(7)).signature,
+        Signature::Rollback(Rollback::ThisUpdate)
+    );
+    let next = Crl { this_update: time(NOW), ..Crl::of(vec![]).numbered(7) };
+    assert_eq!(world.load(next).signature, Signature::Verified);
+    assert_eq!(world.store.len(), 1);
+    assert_good(&world.verdict(SERIAL));
 }
 
 #[test]

@@ -209,6 +209,21 @@ fn a_header_that_was_sent_twice_is_no_assertion() {
 }
 
 #[test]
+fn the_leaf_is_one_certificate_in_one_header() {
+    let balancer = Balancer::new();
+    let leaf = balancer.event["headers"][LEAF].as_str().unwrap();
+    assert_eq!(balancer.with(LEAF, Some(leaf)).reason, "Allow");
+    for (value, reason) in [
+        (format!("{leaf},{leaf}"), "header-mismatch"),
+        (format!("{leaf}, {leaf}"), "header-mismatch"),
+        (format!("{leaf}{leaf}"), "malformed-certificate"),
+        (format!("{leaf}%0A{leaf}"), "malformed-certificate"),
+    ] {
+        assert_eq!(balancer.with(LEAF, Some(&value)).reason, reason, "{value}");
+    }
+}
+
+#[test]
 fn the_leaf_is_percent_encoded_ascii() {
     let balancer = Balancer::new();
     let leaf = balancer.event["headers"][LEAF].as_str().unwrap();

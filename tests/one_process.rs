@@ -316,3 +316,67 @@ fn an_identity_that_does_not_fit_is_not_sent_in_part() {
     let sent = with(most).answer.to_string().len();
     assert!((7900..=8192).contains(&sent), "{sent}");
 }
+
+#[test]
+fn a_denial_fits_however_long_the_name_is() {
+    let folder = scratch("a_denial_fits_however_long_the_name_is");
+    let process = Process::start(&folder, ANYBODY);
+    let nobody = Process::start(
+        &folder,
+        "[[client]]\nid = \"a\"\nsubject = { CN = \"a\" }\nallow = [\"*\"]\n",
+    );
+    let root = Authority::root("Acme CA");
+    for (length, fits) in [(100, true), (9_000, false)] {
+        let certificate = root.issue(leaf(&"x".repeat(length)));
+        let allowed = process.decide(&certificate, NOW);
+        assert_eq!(allowed.reason, if fits { "Allow" } else { "identity-too-large" });
+        let denied = nobody.decide(&certificate, NOW);
+        assert_eq!(denied.reason, "no-client-matched");
+        let principal = match fits {
+            true => format!("CN={},O=Acme,C=US", "x".repeat(length)),
+            false => format!("sha256:{}", hex(&sha256(&certificate))),
+        };
+        for outcome in [&allowed, &denied] {
+            assert_eq!(outcome.answer["principalId"], principal);
+            assert!(outcome.answer.to_string().len() <= 8192);
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_no_point_of_its_curve_is_no_certificates() {
+    let folder = scratch("a_key_that_is_no_point_of_its_curve_is_no_certificates");
+    let process = Process::start(&folder, ANYBODY);
+    let root = Authority::root("Acme CA");
+    let ec = |curve: &str, point: &[u8]| {
+        let algorithm = sequence(&[oid("1.2.840.10045.2.1"), oid(curve)]);
+        sequence(&[algorithm, bit_string(point)])
+    };
+    let ed25519 = |octets: &[u8]| sequence(&[sequence(&[oid("1.3.101.112")]), bit_string(octets)]);
+    const P256: &str = "1.2.840.10045.3.1.7";
+    const P384: &str = "1.3.132.0.34";
+    const P521: &str = "1.3.132.0.35";
+    let point = |first: u8, rest: usize| [vec![first], vec![1; rest]].concat();
+    for (key, sound) in [
+        (ec(P256, &point(4, 64)), true),
+        (ec(P256, &point(3, 32)), true),
+        (ec(P384, &point(4, 96)), true),
+        (ec(P521, &point(4, 132)), true),
+        (ed25519(&[1; 32]), true),
+        (ec(P256, &[]), false),
+        (ec(P256, &[0]), false),
+        (ec(P256, &point(4, 63)), false),
+        (ec(P256, &point(4, 65)), false),
+        (ec(P256, &point(4, 32)), false),
+        (ec(P256, &point(2, 64)), false),
+        (ec(P256, &point(5, 64)), false),
+        (ec(P384, &point(4, 64)), false),
+        (ec(P521, &point(4, 96)), false),
+        (ed25519(&[1; 31]), false),
+        (ed25519(&[1; 33]), false),
+    ] {
+        let certificate = root.issue(Certificate { public_key: key.clone(), ..leaf("orders") });
+        let expected = if sound { "Allow" } else { "malformed-certificate" };
+        assert_eq!(process.decide(&certificate, NOW).reason, expected, "{key:02x?}");
+    }
+}

@@ -559,6 +559,66 @@ async fn the_whole_path_is_asked_about_where_it_should_be() {
 }
 
 #[tokio::test]
+async fn who_is_known_to_be_revoked_is_so_though_of_another_in_the_path_nothing_is_known() {
+    let mut world = World::new("revocation_depth_unknown");
+    world.scratch.write("anchors.pem", pem("CERTIFICATE", &world.root.certificate));
+    world.scratch.write("issuing.pem", pem("CERTIFICATE", &world.issuing.certificate));
+    let issuing =
+        mtls_authorizer::certificate::Certificate::parse(&world.issuing.certificate).unwrap();
+    let serial = issuing.serial_number().der_contents();
+    world.client = world.issuing.issue(Certificate::leaf("orders", &Key::ed25519("orders")));
+    let expired = Crl { next_update: Some(time(NOW - 1)), ..Crl::of(Vec::new()) };
+    world.scratch.write("clients.crl", world.issuing.revoke(expired));
+    for (on_unknown, entries, expected) in [
+        ("deny", vec![revoked(serial)], "revoked"),
+        ("dangerously-allow", vec![revoked(serial)], "revoked"),
+        ("deny", Vec::new(), "revocation-unknown"),
+        ("dangerously-allow", Vec::new(), "Allow"),
+    ] {
+        world.scratch.write("root.crl", world.root.revoke(Crl::of(entries)));
+        let document = format!(
+            "[trust]\nanchors = [\"anchors.pem\"]\nintermediates = [\"issuing.pem\"]\n\
+             [revocation]\ncheck = [\"crl\"]\ncrls = [\"clients.crl\", \"root.crl\"]\n\
+             depth = \"chain\"\non_unknown = \"{on_unknown}\"\n\
+             [[client]]\nid = \"orders\"\nsubject = {{ CN = \"orders\" }}\nallow = [\"*\"]\n"
+        );
+        let path = world.scratch.write("depth.toml", document);
+        let authorizer = Surroundings::default().authorizer(Some(&path)).await;
+        let line = world.ask(&authorizer, now()).await;
+        match expected {
+            "Allow" => assert_dangerously_allowed(&line),
+            reason => assert_denied(&line, reason),
+        }
+    }
+}
+
+#[tokio::test]
+async fn lists_that_can_never_serve_are_warned_of() {
+    let world = World::new("revocation_warnings");
+    let scope = |fields: &[Der]| critical("2.5.29.28", &sequence(fields));
+    let of = |extension: Der| world.issuing.revoke(Crl::of(Vec::new()).with(extension));
+    let yes = [0xff];
+    for (list, depth, why) in [
+        (of(delta_crl_indicator(1)), "leaf", "the list is a delta list"),
+        (of(scope(&[implicit(4, &yes)])), "leaf", "the list is indirect"),
+        (of(scope(&[implicit(3, &named_bits(&[1])[2..])])), "leaf", "for some reasons only"),
+        (of(scope(&[implicit(5, &yes)])), "chain", "about attribute certificates only"),
+        (of(scope(&[implicit(2, &yes)])), "leaf", "about certificates of CAs only"),
+        (of(scope(&[implicit(2, &yes)])), "chain", ""),
+        (of(scope(&[implicit(1, &yes)])), "leaf", ""),
+        (world.issuing.revoke(Crl::of(Vec::new())), "leaf", ""),
+    ] {
+        world.scratch.write("clients.crl", &list);
+        let lines = format!("check = [\"crl\"]\ncrls = [\"clients.crl\"]\ndepth = \"{depth}\"");
+        let (_, notices) = world.load(&lines).await.unwrap();
+        match why {
+            "" => assert!(notices.is_empty(), "{notices:?}"),
+            why => assert!(notices[0].rule.contains(why) && notices.len() == 1, "{notices:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_deny_list_comes_first_reaches_the_whole_path_and_is_never_read_in_part() {
     let world = World::new("revocation_deny_list");
     let digest = |bytes: &[u8]| {

@@ -54,7 +54,7 @@ fn keys_are_named_by_kind_and_size() {
     ] {
         assert_eq!(public_key(&key.public_key()).unwrap().to_string(), name);
     }
-    let ec = |curve: &str| spki(&sequence(&[oid("1.2.840.10045.2.1"), oid(curve)]), &[4; 67]);
+    let ec = |curve: &str| spki(&sequence(&[oid("1.2.840.10045.2.1"), oid(curve)]), &[4; 133]);
     assert_eq!(public_key(&ec("1.3.132.0.35")).unwrap().to_string(), "P-521");
     // secp256k1, and Ed448.
     assert_eq!(public_key(&ec("1.3.132.0.10")).unwrap().to_string(), "1.3.132.0.10");

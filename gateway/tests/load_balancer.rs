@@ -2,7 +2,7 @@
 //! this repository's authorizer behind it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(missing_docs, clippy::print_stderr)]
+#![allow(missing_docs)]
 
 mod support;
 

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
-use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
     certificate::{
@@ -27,7 +27,7 @@ pub fn certificate_value(key: Forward, certificate: &Certificate) -> Cow<'_, str
         Forward::CommonName => certificate.subject().single_common_name().unwrap_or_default(),
         Forward::Serial => certificate.serial_number().to_string(),
         Forward::Fingerprint => hex::lower(certificate.fingerprint()),
-        Forward::Thumbprint => thumbprint(certificate),
+        Forward::Thumbprint => certificate.thumbprint(),
         Forward::NotBefore => certificate.validity().not_before.to_string(),
         Forward::NotAfter => certificate.validity().not_after.to_string(),
         Forward::SanDns => alternative_names(certificate, NameKind::Dns),
@@ -38,25 +38,6 @@ pub fn certificate_value(key: Forward, certificate: &Certificate) -> Cow<'_, str
         Forward::Xfcc => xfcc(certificate),
     };
     value.into()
-}
-
-/// SHA-256 of the certificate as RFC 8705, section 3.1, writes it in `x5t#S256`.
-#[must_use]
-pub fn thumbprint(certificate: &Certificate) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(certificate.fingerprint())
-}
-
-/// `principalId`: the subject; where it is empty, the first URI, else the first DNS name, else the fingerprint.
-#[must_use]
-pub fn principal(certificate: &Certificate) -> Cow<'_, str> {
-    let names = certificate.subject_alternative_names();
-    if !certificate.subject().is_empty() {
-        certificate.subject().ascii().into()
-    } else if let Some(name) = names.uri().next().or_else(|| names.dns().next()) {
-        name.into()
-    } else {
-        format!("sha256:{}", hex::lower(certificate.fingerprint())).into()
-    }
 }
 
 /// Text with `%`, `,` and everything outside printable ASCII as `%` and two upper-case hex digits.

@@ -348,7 +348,9 @@ impl Authorizer {
                     match report.outcome {
                         Err(why) => found.missing(report.target, "[revocation]: crls", why),
                         Ok(lists) => {
-                            lists.iter().filter_map(|list| why_unfit(list, now)).for_each(|why| {
+                            let leaf_only = !checker.checks_whole_path();
+                            let why = |list| why_unfit(list, leaf_only, now);
+                            lists.iter().filter_map(why).for_each(|why| {
                                 found.notice(
                                     "[revocation]: crls",
                                     format!("`{}`: {why}", report.target),
@@ -379,9 +381,12 @@ impl Authorizer {
 }
 
 /// Why a list that was read can't show that a certificate is not revoked.
-fn why_unfit(list: &crl::Loaded, now: Timestamp) -> Option<String> {
-    if let Some(oid) = &list.unknown_critical_extension {
-        return Some(format!("it has the critical extension {oid}, which is not understood"));
+fn why_unfit(list: &crl::Loaded, leaf_only: bool, now: Timestamp) -> Option<String> {
+    if let Some(obstacle) = &list.never_serves {
+        return Some(obstacle.to_string());
+    }
+    if list.of_authorities_only && leaf_only {
+        return Some("it is about certificates of CAs only, and `depth` is \"leaf\"".to_owned());
     }
     match &list.signature {
         crl::Signature::Refused(why) => {

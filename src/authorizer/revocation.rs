@@ -119,6 +119,11 @@ impl RevocationChecker {
         }
     }
 
+    /// Whether every certificate of a path is checked but the anchor.
+    pub(super) fn checks_whole_path(&self) -> bool {
+        self.settings.whole_path
+    }
+
     /// Asks every configured list that is due, and tells what is known of each. The authorities of `trust` are those
     /// whose lists can be verified at once.
     pub(super) async fn refresh(&self, trust: &TrustStore, call: Call<'_>) -> Vec<ListReport<'_>> {
@@ -151,8 +156,8 @@ impl RevocationChecker {
         ListReport { target: list.refreshed.target(), outcome }
     }
 
-    /// Finds out about every certificate of a path that is to be checked. The first one that is revoked, or
-    /// about which nothing can be known, decides. Nobody revokes an anchor, so there is nothing to find out about a
+    /// Finds out about every certificate of a path that is to be checked. One that is revoked decides, then the first
+    /// about which nothing can be known. Nobody revokes an anchor, so there is nothing to find out about a
     /// leaf that is one, unless another issued it, whose word is not at hand.
     pub(super) async fn status(
         &self,
@@ -170,9 +175,13 @@ impl RevocationChecker {
         let mut subject = leaf;
         let mut found = Status::NotRevoked(Evidence::default());
         for issuer in path.issuers() {
-            found = self.status_of(subject, issuer, trust, call).await;
-            if !matches!(found, Status::NotRevoked(_)) || !self.settings.whole_path {
-                return found;
+            match (self.status_of(subject, issuer, trust, call).await, &found) {
+                (revoked @ Status::Revoked(_), _) => return revoked,
+                (status, Status::NotRevoked(_)) => found = status,
+                _ => {}
+            }
+            if !self.settings.whole_path {
+                break;
             }
             subject = issuer;
         }

@@ -4,7 +4,7 @@
 //! it can be shown, but [`SubjectAlternativeNames::dns`] and its siblings leave it out: it matches nothing.
 //! Not looked at beyond their DER form: other names, directory names, X.400 and EDI names, registered ids.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::der::{DerError, Element, Oid, Reader, tag};
 
@@ -199,6 +199,33 @@ pub(crate) fn is_uri(octets: &[u8]) -> bool {
         && !rest.is_empty()
         && !has_dot_segments(rest)
         && rest.iter().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(byte))
+        && rest.iter().filter(|&&byte| byte == b'#').count() <= 1
+        && rest.split(|&byte| byte == b'%').skip(1).all(begins_with_hex_pair)
+        && brackets_enclose_an_address(rest)
+}
+
+fn begins_with_hex_pair(text: &[u8]) -> bool {
+    text.get(..2).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// Whether `[` and `]` stand around an IPv6 address as host, or nowhere (RFC 3986, section 3.2.2).
+fn brackets_enclose_an_address(rest: &[u8]) -> bool {
+    let has_brackets = |text: &[u8]| text.iter().any(|byte| b"[]".contains(byte));
+    if !has_brackets(rest) {
+        return true;
+    }
+    let Some(rest) = rest.strip_prefix(b"//") else { return false };
+    let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
+    let (authority, after) = rest.split_at(end);
+    let host = authority.rsplit(|&byte| byte == b'@').next().unwrap_or_default();
+    let user = authority.strip_suffix(host).unwrap_or_default();
+    let mut parts = host.strip_prefix(b"[").unwrap_or_default().splitn(2, |&byte| byte == b']');
+    let (Some(address), Some(port)) = (parts.next(), parts.next()) else { return false };
+    let is_port = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
+    !has_brackets(after)
+        && !has_brackets(user)
+        && std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
+        && (port.is_empty() || port.strip_prefix(b":").is_some_and(is_port))
 }
 
 /// Whether a path goes up or stays (RFC 3986, section 5.2.4), possibly percent-encoded: to a reader that resolves

@@ -106,10 +106,16 @@ fn from_leaf(
         issuer: fields.header(&names.issuer),
         validity: fields.header(&names.validity),
     };
-    Ok(encoded_pem(&fields, &names.leaf).map(|text| Presented {
-        leaf: Leaf::Pem(text.into()),
-        others: Vec::new(),
-        assertions: Some(assertions),
+    Ok(encoded_pem(&fields, &names.leaf).and_then(|text| {
+        if text.matches("-----BEGIN ").nth(1).is_some() {
+            return Err(Denial::new(Reason::MalformedCertificate)
+                .with("rule", "more than one certificate where the leaf alone belongs"));
+        }
+        Ok(Presented {
+            leaf: Leaf::Pem(text.into()),
+            others: Vec::new(),
+            assertions: Some(assertions),
+        })
     }))
 }
 
@@ -130,6 +136,8 @@ fn from_chain(
 fn encoded_pem(fields: &HeaderFields, name: &str) -> Result<String, Denial> {
     match fields.header(name) {
         Header::Absent => Err(Denial::new(Reason::NoClientCertificate)),
+        // A comma joins the values of a header that was sent twice; in PEM there is none.
+        Header::One(value) if value.contains(',') => Err(repeated(name)),
         Header::Repeated => Err(repeated(name)),
         Header::One(value) => percent_decode(&value).ok_or_else(|| {
             Denial::new(Reason::MalformedCertificate)

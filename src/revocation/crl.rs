@@ -264,13 +264,22 @@ impl CertificateRevocationList {
         self.scope
             .covers(&self.issuer, subject.is_ca, subject.distribution_points)
             .map_err(Obstacle::OutOfScope)?;
-        if self.scope.indirect {
-            return Err(Obstacle::Indirect);
+        self.never_serves().map_or(Ok(()), Err)
+    }
+
+    /// What keeps the list from ever showing that a certificate is not revoked, whatever the certificate and the time.
+    fn never_serves(&self) -> Option<Obstacle> {
+        if let Some(oid) = &self.unknown_critical_extension {
+            Some(Obstacle::UnknownCriticalExtension(oid.clone()))
+        } else if self.scope.is_attribute_only() {
+            Some(Obstacle::OutOfScope(OutOfScope::AttributeCertificatesOnly))
+        } else if self.scope.indirect {
+            Some(Obstacle::Indirect)
+        } else if self.scope.some_reasons {
+            Some(Obstacle::SomeReasonsOnly)
+        } else {
+            self.delta.then_some(Obstacle::Delta)
         }
-        if self.scope.some_reasons {
-            return Err(Obstacle::SomeReasonsOnly);
-        }
-        if self.delta { Err(Obstacle::Delta) } else { Ok(()) }
     }
 
     /// Whether the list can serve at an instant.

@@ -4,6 +4,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -69,6 +70,14 @@ pub fn directory() -> PathBuf {
 pub fn pki() -> &'static Pki {
     static PKI: OnceLock<Pki> = OnceLock::new();
     PKI.get_or_init(|| Pki::ensure(&directory().join("pki"), now()).unwrap())
+}
+
+/// Says that a test was passed over because a program is missing. In CI, where every program is there, that is
+/// a failure.
+pub fn skip(test: &str, program: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{test} needs {program}");
+    // Not `eprintln!`, which the test harness keeps to itself.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {test} needs {program}");
 }
 
 pub fn fixture(name: &str) -> PathBuf {

@@ -92,6 +92,11 @@ impl Scope {
         self.only == Some(OnlyContains::Attribute)
     }
 
+    /// Whether the list is about certificates of CAs only.
+    pub(super) fn is_of_authorities_only(&self) -> bool {
+        self.only == Some(OnlyContains::Ca)
+    }
+
     /// Whether a list of this scope by `issuer` is about a certificate of the same issuer.
     pub(super) fn covers(
         &self,

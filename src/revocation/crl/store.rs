@@ -8,8 +8,8 @@
 //! A list takes the place of the one that came before it from the same source, by the same key, for the same
 //! scope, unless it is older ([`CertificateRevocationList::replaces`]). An unverified list takes no other's
 //! place: whoever can write to a source cannot take a good list away. For the same reason a verified list
-//! that its source no longer carries stays until it expires, and one that is issued ahead of its time leaves
-//! the one in force beside it.
+//! that its source no longer carries stays until it expires, and one that serves stays beside its next where
+//! that doesn't: issued ahead of its time, or expired already.
 //!
 //! Where lists contradict each other, the one that revokes is believed.
 
@@ -125,8 +125,10 @@ pub struct Loaded {
     pub this_update: Timestamp,
     /// Until when it serves.
     pub serves_until: Timestamp,
-    /// The first critical extension that keeps it from serving, dotted.
-    pub unknown_critical_extension: Option<String>,
+    /// What keeps it from ever showing that a certificate is not revoked.
+    pub never_serves: Option<Obstacle>,
+    /// Whether it is about certificates of CAs only.
+    pub of_authorities_only: bool,
     /// Whether it is genuine and taken in.
     pub signature: Signature,
 }
@@ -178,7 +180,9 @@ impl CrlStore {
         let mut loaded = Vec::new();
         for (list, outcome) in read {
             let der = ders.next().unwrap_or_default();
-            loaded.push(self.take_in(source, list, outcome, der, now));
+            let mut its = issuers.iter().filter(|issuer| *issuer.name == *list.issuer).peekable();
+            let may_sign = its.peek().is_none() || its.any(|issuer| issuer.may_sign_crls);
+            loaded.push(self.take_in(source, list, outcome, der, may_sign, now));
         }
         Ok(loaded)
     }
@@ -226,6 +230,7 @@ impl CrlStore {
         list: CertificateRevocationList,
         outcome: Outcome,
         der: Vec<u8>,
+        may_sign: bool,
         now: Timestamp,
     ) -> Loaded {
         let mut loaded = Loaded {
@@ -233,7 +238,8 @@ impl CrlStore {
             entries: list.entries(),
             this_update: list.this_update,
             serves_until: list.serves_until(),
-            unknown_critical_extension: list.unknown_critical_extension.clone(),
+            never_serves: list.never_serves().or((!may_sign).then_some(Obstacle::IssuerMayNotSign)),
+            of_authorities_only: list.scope.is_of_authorities_only(),
             signature: outcome.signature(),
         };
         let slots = self.by_issuer.entry(list.issuer.clone()).or_default();
@@ -382,14 +388,16 @@ impl Slot {
     }
 }
 
-/// Puts a list into the place of the one that it is the next of, or beside the others. What is in force stays while the
-/// next is not.
+/// Puts a list into the place of the one that it is the next of, or beside the others. A list that serves gives way to
+/// none that doesn't, and one ahead of its time says nothing yet of what may come before it.
 fn place(slots: &mut Vec<Slot>, slot: Slot, now: Timestamp) -> Result<(), Rollback> {
-    for older in slots.iter().filter(|older| slot.succeeds(older)) {
+    let ahead = |slot: &Slot| now < slot.list.this_update;
+    let comparable = |older: &Slot| slot.succeeds(older) && (ahead(&slot) || !ahead(older));
+    for older in slots.iter().filter(|older| comparable(older)) {
         slot.list.replaces(&older.list)?;
     }
-    let in_force = |slot: &Slot| slot.list.this_update <= now;
-    slots.retain(|older| !slot.succeeds(older) || in_force(older) && !in_force(&slot));
+    let serves = |slot: &Slot| slot.list.in_date(now).is_ok();
+    slots.retain(|older| !comparable(older) || serves(older) && !serves(&slot));
     slots.push(slot);
     Ok(())
 }
