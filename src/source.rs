@@ -37,6 +37,7 @@ use crate::timestamp::Timestamp;
 pub use address::{AddressFault, AllowedHosts, Endpoint};
 pub use cache::{Call, Current, Loaded, Refreshed, Schedule};
 pub use error::{FetchError, FetchFault};
+pub use file::is_there;
 pub use reference::{Base, Rules, Source, SourceFault, SourceSyntaxError, Use};
 #[cfg(feature = "network")]
 pub use remote::{BoxFuture, Network, SystemNetwork};

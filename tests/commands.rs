@@ -644,6 +644,72 @@ fn check_tells_all_faults_at_once_with_their_places() {
     );
 }
 
+#[test]
+fn check_tells_the_faults_of_files_beside_those_of_the_document() {
+    let scratch = scratch("check_files");
+    let good = fs::read_to_string(events().join("pki/root.pem")).unwrap();
+    let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    scratch.write("good.pem", &good);
+    scratch.write("odd.pem", format!("{odd}{good}{odd}"));
+    scratch.write("odd.crl", "junk");
+    scratch.write("odd.txt", "x\nsha256:00\n");
+    scratch.write("odd.jwks", "{}");
+    let document = "[trust]\nanchors = [\"good.pem\", \"odd.pem\", \"none.pem\"]\nintermediates = [\"odd.pem\"]\n\
+        [revocation]\ncheck = [\"crl\"]\ncrls = [\"odd.crl\"]\ndeny_list = \"odd.txt\"\n\
+        [token]\nissuer = \"https://a.example/\"\naudience = [\"a\"]\nalgorithms = [\"ES256\"]\njwks = \"odd.jwks\"\n\
+        [[client]]\nid = \"a\"\nany = true\nallow = [\"*\"]\n";
+    let places = |document: &str| -> Vec<String> {
+        let config = scratch.write("authorizer.toml", document);
+        let checked = run(&["check", "--config", &config]);
+        assert_eq!((checked.exit, checked.output.as_str()), (2, ""));
+        let place = |line: &str| {
+            let (place, key) =
+                line.strip_prefix(config.as_str()).unwrap().split_once(": ").unwrap();
+            format!("{place} {}", key.split(": ").take(2).collect::<Vec<_>>().join(" "))
+        };
+        checked.errors.lines().map(place).collect()
+    };
+    let of_files = [
+        ":2:24 [trust] anchors",
+        ":2:35 [trust] anchors",
+        ":3:18 [trust] intermediates",
+        ":6:9 [revocation] crls",
+        ":7:13 [revocation] deny_list",
+        ":12:8 [token] jwks",
+    ];
+    let mut found = places(document);
+    found.sort_by_key(|place| of_files.iter().position(|it| it == place));
+    assert_eq!(found, of_files);
+    let more = places(&format!("{document}bogus = 1\n"));
+    assert_eq!(more, [&of_files[..], &[":17:1 [[client]] `a` unknown key `bogus`"]].concat());
+    // Each certificate of a bundle is told.
+    let config = scratch.write("authorizer.toml", document);
+    let told = run(&["check", "--config", &config]).errors;
+    assert!(told.contains("certificate 1: ") && told.contains("; certificate 3: "), "{told}");
+}
+
+#[test]
+fn a_configuration_that_is_there_and_cannot_be_read_is_not_passed_over() {
+    let scratch = scratch("unreadable_place");
+    scratch.write("authorizer.toml", "[[client]]\nid = \"a\"\nany = true\nallow = [\"*\"]\n");
+    let root = scratch.directory("task");
+    let here = root.parent().unwrap();
+    let check = || {
+        std::process::Command::new(env!("CARGO_BIN_EXE_mtls-authorizer"))
+            .arg("check")
+            .env_clear()
+            .env("LAMBDA_TASK_ROOT", &root)
+            .current_dir(here)
+            .output()
+            .unwrap()
+    };
+    assert_eq!(check().status.code(), Some(0));
+    std::os::unix::fs::symlink("nowhere", root.join("authorizer.toml")).unwrap();
+    let unreadable = check();
+    assert_eq!(unreadable.status.code(), Some(2));
+    assert!(String::from_utf8(unreadable.stderr).unwrap().contains("task/authorizer.toml"));
+}
+
 #[tokio::test]
 async fn colour_says_nothing_that_the_words_do_not() {
     let explain = async |colour: bool, certificate: &str| {

@@ -886,7 +886,7 @@ async fn identity_token_is_of_the_client_that_matched_whatever_its_id_is() {
         let clients = client(ids[0], "alice", "acme") + &client(ids[1], "bob", "umbrella");
         let config = world.config("").replace(CLIENT, "")
             + "\n"
-            + &world.identity_config("").split_once("[[client]]").unwrap().0.to_owned()
+            + world.identity_config("").split_once("[[client]]").unwrap().0
             + &clients;
         let authorizer = world.load(&config).await;
         for (sub, id, tenant) in

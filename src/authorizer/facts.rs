@@ -20,6 +20,7 @@ use crate::{
     certificate::{Certificate, Malformed, pem},
     decision::Denial,
     event::presented::Leaf,
+    policy::fault::Content,
     source::{Call, Loaded, Refreshed, Source, Use},
     timestamp::Timestamp,
     trust::{PathRules, TrustStore, VerifiedPath, can_anchor},
@@ -162,15 +163,17 @@ impl TrustSources {
         Refreshed::new(source, Use::Document, MAX_BUNDLE_BYTES, schedule)
     }
 
-    /// The sources, anchors first.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Refreshed<Vec<Certificate>>> {
-        self.anchors.iter().chain(&self.intermediates)
+    /// The sources, anchors first, and what each is to hold.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Content, &Refreshed<Vec<Certificate>>)> {
+        let anchors = self.anchors.iter().map(|source| (Content::TrustAnchors, source));
+        anchors.chain(self.intermediates.iter().map(|source| (Content::Intermediates, source)))
     }
 
     /// The store of what the sources give now. Bundles that can't be had any more drop out of it.
     pub(super) async fn current(&self, call: Call<'_>) -> Arc<TrustStore> {
         let currents = join_all(
-            self.all().map(|source| source.current(call, Vec::new(), load_bundle, |_, _| Ok(()))),
+            self.all()
+                .map(|(_, source)| source.current(call, Vec::new(), load_bundle, |_, _| Ok(()))),
         );
         let bundles: Vec<_> = currents
             .await
@@ -202,13 +205,16 @@ pub(super) fn load_bundle(bytes: Vec<u8>) -> Result<Loaded<Vec<Certificate>>, St
     let text = String::from_utf8(bytes).map_err(|_| "not PEM".to_owned())?;
     let ders = pem::certificates(&text).map_err(|error| error.to_string())?;
     let mut certificates = Vec::with_capacity(ders.len());
+    let mut faults = Vec::new();
     for (position, der) in ders.iter().enumerate() {
-        let certificate = Certificate::parse(der)
-            .map_err(|error| format!("certificate {}: {error}", position + 1))?;
-        if !can_anchor(&certificate) {
-            return Err(format!("certificate {}: it can't be a trust anchor", position + 1));
+        match Certificate::parse(der).map_err(|error| error.to_string()) {
+            Ok(certificate) if can_anchor(&certificate) => certificates.push(certificate),
+            Ok(_) => faults.push(format!("certificate {}: it can't issue others", position + 1)),
+            Err(error) => faults.push(format!("certificate {}: {error}", position + 1)),
         }
-        certificates.push(certificate);
     }
-    Ok(Loaded { value: certificates, expires_at: None })
+    match faults.is_empty() {
+        true => Ok(Loaded { value: certificates, expires_at: None }),
+        false => Err(faults.join("; ")),
+    }
 }

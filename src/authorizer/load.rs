@@ -10,27 +10,30 @@ use std::path::Path;
 use crate::{
     answer::AnswerRules,
     decide::{Rules, UnknownRevocation},
+    deny_list::DeniedDigests,
     environment::Environment,
     identity::{IdentityRules, IdentityTokens, SigningKeys},
     policy::{
         Faults, Finding,
         configuration::{self, Configuration, OnUnknown, RevocationDepth, RevocationMethod},
         document::Document,
-        fault::NamedSource,
+        fault::{Content, NamedSource},
         location::{DocumentLocation, locate},
     },
     revocation::crl,
+    signature::Strength,
     source::{
         AllowedHosts, Ask, Budget, Call, Endpoint, Fetched, Fetcher, Host, Refreshed, Schedule,
-        Source, Target, Use,
+        Source, Target, Use, is_there,
     },
     timestamp::Timestamp,
-    token::TokenRules,
+    token::{TokenRules, keys::KeySet},
     trust::may_anchor,
 };
 
 use super::{
     Authorizer, BUDGET, Facts, TokenChecker, TrustSources,
+    facts::load_bundle,
     revocation::{Method, RevocationChecker, Settings},
 };
 
@@ -65,8 +68,7 @@ impl Loader<'_> {
     /// # Errors
     /// Every fault.
     pub async fn load(self, config: Option<&Path>) -> Result<(Authorizer, Vec<Notice>), LoadFault> {
-        let exists = |path: &Path| path.exists();
-        let location = locate(config, self.environment, &exists)?;
+        let location = locate(config, self.environment, &is_there)?;
         let text = self.document(&location).await?;
         let (configuration, named) = Configuration::parse_naming(Document {
             name: &location.name(),
@@ -76,13 +78,12 @@ impl Loader<'_> {
         });
         match configuration {
             Ok(configuration) => self.build(configuration, &location.name(), named).await,
-            Err(faults) => Err(self.unreadable_too(faults, &location.name(), named).await),
+            Err(faults) => Err(self.faults_of_files_too(faults, &location.name(), named).await),
         }
     }
 
-    /// The faults of a document, and the files that it names and that can't be read: so that all of them are told at
-    /// once.
-    async fn unreadable_too(
+    /// The faults of a document, and those of the files that it names, so that all of them are told at once.
+    async fn faults_of_files_too(
         &self,
         faults: Faults,
         document: &str,
@@ -93,11 +94,14 @@ impl Loader<'_> {
             refresh: std::time::Duration::MAX,
             timeout: configuration::Freshness::default().timeout,
         };
-        for NamedSource { source, path, .. } in found.named.clone() {
-            if let Source::File(_) = source
-                && let Err(why) = self.fetch(&source, Use::Document, usize::MAX, schedule).await
-            {
-                found.missing(Target::Source(&source), &path, why);
+        for NamedSource { source, content, .. } in found.named.clone() {
+            if !matches!(source, Source::File(_)) {
+                continue;
+            }
+            let bytes = self.fetch(&source, content.used_as(), usize::MAX, schedule).await;
+            let read = bytes.and_then(|bytes| understand(content, bytes, self.now));
+            if let Err(why) = read {
+                found.missing(content, Target::Source(&source), why);
             }
         }
         found.faults.sort_by_key(|fault| fault.position);
@@ -212,14 +216,13 @@ impl Loader<'_> {
         schedule: Schedule,
         found: &mut Found<'_>,
     ) -> Option<IdentityTokens> {
-        const PATH: &str = "[identity_token]: key";
         let identity = configuration.identity_token.as_ref()?;
         let mut documents = Vec::new();
         for source in &identity.key {
             match self.fetch(source, Use::SigningKey, MAX_KEY_BYTES, schedule).await {
                 Ok(bytes) => documents.push(bytes),
                 // Without its keys no identity token can be made, wherever they come from.
-                Err(why) => found.fault(PATH, why),
+                Err(why) => found.fault(Content::SigningKey, source, why),
             }
         }
         if documents.len() < identity.key.len() {
@@ -234,8 +237,9 @@ impl Loader<'_> {
         match SigningKeys::parse(documents.iter().map(Vec::as_slice)) {
             Ok(keys) => Some(IdentityTokens::new(rules, keys)),
             Err((position, fault)) => {
-                let source = identity.key.get(position).map(ToString::to_string);
-                found.fault(PATH, format!("`{}`: {fault}", source.unwrap_or_default()));
+                if let Some(source) = identity.key.get(position) {
+                    found.fault(Content::SigningKey, source, format!("`{source}`: {fault}"));
+                }
                 None
             }
         }
@@ -251,24 +255,48 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn fault(&mut self, path: &str, rule: impl Into<String>) {
-        self.faults.push(finding(self.document, path, rule));
+    fn fault(&mut self, content: Content, source: &Source, rule: impl Into<String>) {
+        self.faults.push(self.finding(content, Target::Source(source), rule));
     }
 
-    fn notice(&mut self, path: &str, rule: impl Into<String>) {
-        self.notices.push(finding(self.document, path, rule));
+    fn notice(&mut self, content: Content, target: Target<'_>, rule: impl Into<String>) {
+        self.notices.push(self.finding(content, target, rule));
     }
 
-    /// What could not be had: a fault of a file, a notice of the network. `path` is the section, for sources that no
-    /// document names.
-    fn missing(&mut self, target: Target<'_>, path: &str, why: impl Into<String>) {
-        let Target::Source(source) = target else { return self.notice(path, why) };
-        let mut finding = finding(self.document, path, why);
-        if let Some(named) = self.named.iter().find(|named| named.source == *source) {
-            finding.position = Some(named.position);
-            finding.path.clone_from(&named.path);
+    /// What could not be had: a fault of a file, a notice of the network.
+    fn missing(&mut self, content: Content, target: Target<'_>, why: impl Into<String>) {
+        match target {
+            Target::Source(source) if !source.is_remote() => self.fault(content, source, why),
+            _ => self.notice(content, target, why),
         }
-        if source.is_remote() { self.notices.push(finding) } else { self.faults.push(finding) }
+    }
+
+    fn finding(&self, content: Content, target: Target<'_>, rule: impl Into<String>) -> Finding {
+        let is_it = |named: &&NamedSource| {
+            named.content == content
+                && matches!(target, Target::Source(source) if named.source == *source)
+        };
+        let position = self.named.iter().find(is_it).map(|named| named.position);
+        Finding { position, ..finding(self.document, content.key(), rule) }
+    }
+}
+
+/// Whether bytes are what a source is to hold.
+fn understand(content: Content, bytes: Vec<u8>, now: Timestamp) -> Result<(), String> {
+    match content {
+        Content::TrustAnchors | Content::Intermediates => load_bundle(bytes).map(|_| ()),
+        Content::RevocationLists => crl::CrlStore::new()
+            .load("", bytes, &[], &Strength::default(), now)
+            .map(|_| ())
+            .map_err(|error| error.to_string()),
+        Content::DenyList => {
+            DeniedDigests::parse(&bytes).map(|_| ()).map_err(|fault| fault.to_string())
+        }
+        Content::KeySet => KeySet::parse(&bytes).map(|_| ()).map_err(|fault| fault.to_string()),
+        Content::SigningKey => {
+            SigningKeys::parse([&*bytes]).map(|_| ()).map_err(|(_, fault)| fault.to_string())
+        }
+        Content::Responder => Ok(()),
     }
 }
 
@@ -332,30 +360,30 @@ impl Authorizer {
         let call = Call { fetcher: &self.fetcher, now, budget };
         if let Some(trust) = &self.trust {
             let store = trust.current(call).await;
-            for source in trust.all() {
-                if let Some(why) = source.known().failure {
-                    found.missing(source.target(), "[trust]", why);
+            for (content, bundle) in trust.all() {
+                let known = bundle.known();
+                if let Some(why) = known.failure {
+                    found.missing(content, bundle.target(), why);
+                } else if content == Content::TrustAnchors {
+                    for anchor in known.value.iter().flat_map(|anchors| anchors.iter()) {
+                        if let Err(why) = may_anchor(anchor, now) {
+                            found.notice(content, bundle.target(), why);
+                        }
+                    }
                 }
             }
-            let mut unfit: Vec<String> =
-                store.anchors().filter_map(|anchor| may_anchor(anchor, now).err()).collect();
-            unfit.sort_unstable();
-            for why in unfit {
-                found.notice("[trust]: anchors", why);
-            }
             if let Some(checker) = &self.revocation {
+                let content = Content::RevocationLists;
+                let leaf_only = !checker.checks_whole_path();
                 for report in checker.refresh(&store, call).await {
                     match report.outcome {
-                        Err(why) => found.missing(report.target, "[revocation]: crls", why),
+                        Err(why) => found.missing(content, report.target, why),
                         Ok(lists) => {
-                            let leaf_only = !checker.checks_whole_path();
                             let why = |list| why_unfit(list, leaf_only, now);
-                            lists.iter().filter_map(why).for_each(|why| {
-                                found.notice(
-                                    "[revocation]: crls",
-                                    format!("`{}`: {why}", report.target),
-                                );
-                            })
+                            for why in lists.iter().filter_map(why) {
+                                let rule = format!("`{}`: {why}", report.target);
+                                found.notice(content, report.target, rule);
+                            }
                         }
                     }
                 }
@@ -364,17 +392,17 @@ impl Authorizer {
         if let Some(list) = &self.deny_list {
             self.deny_list(call).await;
             let known = list.known();
-            if let Some(why) = known.failure {
-                found.missing(list.target(), "[revocation]: deny_list", why);
-            } else if let Some(Err(fault)) = known.value.as_deref() {
-                let why = format!("`{}`: {fault}", list.target());
-                found.missing(list.target(), "[revocation]: deny_list", why);
+            let fault = known.value.as_deref().and_then(|list| list.as_ref().err());
+            let why = known.failure.or(fault.map(|fault| format!("`{}`: {fault}", list.target())));
+            if let Some(why) = why {
+                let why = format!("{why}; until it can be read, everybody is denied");
+                found.missing(Content::DenyList, list.target(), why);
             }
         }
         if let Some(token) = &self.token {
             let known = self.keys(token, call).await;
             if let Some(why) = known.failure {
-                found.missing(token.keys.target(), "[token]: jwks", why);
+                found.missing(Content::KeySet, token.keys.target(), why);
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::{
     der::Oid,
     environment::Environment,
     signature::Strength,
-    source::{Base, NETWORK, Rules, Source, SourceFault, reference::Use, url::Host},
+    source::{Base, NETWORK, Rules, Source, SourceFault, url::Host},
 };
 
 use super::{
@@ -29,7 +29,7 @@ use super::{
         Revocation, RevocationDepth, RevocationMethod, Token, TokenAlgorithm, Trust,
         Unauthenticated,
     },
-    fault::{Faults, NamedSource},
+    fault::{Content, Faults, NamedSource},
     location::in_lambda,
 };
 use client::Surroundings;
@@ -332,26 +332,32 @@ impl<'a> Reader<'a> {
         seconds.map(Duration::from_secs)
     }
 
-    fn source(&self, node: &Node<'_>, text: &str, used_as: Use) -> Option<Source> {
+    fn source(&self, node: &Node<'_>, text: &str, content: Content) -> Option<Source> {
+        let used_as = content.used_as();
         let rules = Rules { used_as, base: self.document.base, in_lambda: self.in_lambda };
         let source =
             Source::parse(text, rules).map_err(|error| node.fault(error.to_string())).ok()?;
         self.named.borrow_mut().push(NamedSource {
             source: source.clone(),
+            content,
             position: self.findings.position(node.offset),
-            path: node.place.to_string(),
         });
         Some(source)
     }
 
-    fn one_source(&self, section: &Section<'_>, key: &'static str, used_as: Use) -> Option<Source> {
+    fn one_source(
+        &self,
+        section: &Section<'_>,
+        key: &'static str,
+        content: Content,
+    ) -> Option<Source> {
         let node = section.take(key)?;
-        self.source(&node, node.text()?, used_as)
+        self.source(&node, node.text()?, content)
     }
 
-    fn sources(&self, node: &Node<'_>, used_as: Use) -> Vec<Source> {
+    fn sources(&self, node: &Node<'_>, content: Content) -> Vec<Source> {
         let texts = node.texts().unwrap_or_default();
-        texts.into_iter().filter_map(|(text, node)| self.source(&node, text, used_as)).collect()
+        texts.into_iter().filter_map(|(text, node)| self.source(&node, text, content)).collect()
     }
 
     fn trust(&self, section: Section<'_>) -> Option<Trust> {
@@ -363,11 +369,11 @@ impl<'a> Reader<'a> {
             let texts = node.texts_or_none().unwrap_or_default();
             texts
                 .into_iter()
-                .filter_map(|(text, node)| self.source(&node, text, Use::Document))
+                .filter_map(|(text, node)| self.source(&node, text, Content::Intermediates))
                 .collect()
         });
         section.finish();
-        let anchors = self.sources(&anchors?, Use::Document);
+        let anchors = self.sources(&anchors?, Content::TrustAnchors);
         Some(Trust { anchors, intermediates: intermediates.unwrap_or_default() })
     }
 
@@ -381,14 +387,14 @@ impl<'a> Reader<'a> {
         let crls_node = section.take("crls");
         let crls = crls_node
             .as_ref()
-            .map(|node| self.sources(node, Use::RevocationList))
+            .map(|node| self.sources(node, Content::RevocationLists))
             .unwrap_or_default();
         let points_node = section.take("distribution_points");
         let distribution_points = points_node.as_ref().and_then(Node::boolean).unwrap_or(false);
         let responder_node = section.take("ocsp_responder");
         let ocsp_responder = responder_node
             .as_ref()
-            .and_then(|node| self.source(node, node.text()?, Use::Responder));
+            .and_then(|node| self.source(node, node.text()?, Content::Responder));
         let hosts_node = section.take("allowed_hosts");
         let allowed_hosts = hosts_node.as_ref().map(allowed_hosts).unwrap_or_default();
         let depth = section
@@ -404,7 +410,7 @@ impl<'a> Reader<'a> {
             node.warn("whoever keeps the sources from answering gets revoked certificates in");
         }
         let freshness = freshness(&section);
-        let deny_list = self.one_source(&section, "deny_list", Use::Document);
+        let deny_list = self.one_source(&section, "deny_list", Content::DenyList);
         if deny_list.is_some() && !has_anchors {
             section.findings.warn(
                 section.offset,
@@ -473,7 +479,7 @@ impl<'a> Reader<'a> {
         if section.take("jwks").is_none() {
             section.missing("jwks", "the issuer's keys are needed to verify anything");
         }
-        let jwks = self.one_source(&section, "jwks", Use::Document);
+        let jwks = self.one_source(&section, "jwks", Content::KeySet);
         let algorithms = token_algorithms(&section);
         let bound = section.take("certificate_bound");
         let certificate_bound = bound.as_ref().and_then(|node| {
@@ -529,7 +535,7 @@ impl<'a> Reader<'a> {
             self.findings.fault(offset, "[identity_token]: lifetime", rule);
         }
         section.finish();
-        let key = self.sources(&key?, Use::SigningKey);
+        let key = self.sources(&key?, Content::SigningKey);
         Some(IdentityToken {
             issuer: issuer?.to_owned(),
             audience: audience?.to_owned(),

@@ -6,7 +6,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::source::Source;
+use crate::source::{Source, reference::Use};
 
 /// A fault or a warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,16 +43,64 @@ impl fmt::Display for Finding {
     }
 }
 
+/// What a source that a document names is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// `[trust] anchors`: certificates.
+    TrustAnchors,
+    /// `[trust] intermediates`: certificates.
+    Intermediates,
+    /// `[revocation] crls`.
+    RevocationLists,
+    /// `[revocation] ocsp_responder`: nothing to read.
+    Responder,
+    /// `[revocation] deny_list`.
+    DenyList,
+    /// `[token] jwks`.
+    KeySet,
+    /// `[identity_token] key`.
+    SigningKey,
+}
+
+impl Content {
+    /// What it may be read from.
+    #[must_use]
+    pub const fn used_as(self) -> Use {
+        match self {
+            Self::RevocationLists => Use::RevocationList,
+            Self::Responder => Use::Responder,
+            Self::SigningKey => Use::SigningKey,
+            Self::TrustAnchors | Self::Intermediates | Self::DenyList | Self::KeySet => {
+                Use::Document
+            }
+        }
+    }
+
+    /// The section and key that name it.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::TrustAnchors => "[trust]: anchors",
+            Self::Intermediates => "[trust]: intermediates",
+            Self::RevocationLists => "[revocation]: crls",
+            Self::Responder => "[revocation]: ocsp_responder",
+            Self::DenyList => "[revocation]: deny_list",
+            Self::KeySet => "[token]: jwks",
+            Self::SigningKey => "[identity_token]: key",
+        }
+    }
+}
+
 /// A source that a document names, and where it does: so that what is found out when it is read can be told with
 /// its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedSource {
     /// The source.
     pub source: Source,
+    /// What it is to hold.
+    pub content: Content,
     /// Where it is named.
     pub position: Position,
-    /// The section and key.
-    pub path: String,
 }
 
 /// Every fault of a configuration, in the order of the document. Never empty.

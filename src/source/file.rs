@@ -4,7 +4,7 @@
 //! would need a thread that nothing could stop. Only regular files are read, so no pipe or device can block.
 
 use std::fs::{File, Metadata};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -30,6 +30,12 @@ impl FileState {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+}
+
+/// Whether something is at a path. What can't be looked at is taken to be there, and told of when it is read.
+#[must_use]
+pub fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().err().is_none_or(|error| error.kind() != ErrorKind::NotFound)
 }
 
 /// Reads a file unless it is still in the state that the validator describes.
@@ -66,7 +72,7 @@ pub(super) fn read(
         let read = match file.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(FetchFault::file(&error)),
         };
         total = total.saturating_add(read);
