@@ -324,6 +324,13 @@ fn an_events_path_gives_the_terminal_no_orders() {
         assert_eq!(told.verdict(), format!("Allow: {route}"));
         assert!(told.says(&format!("passed route {route}")), "{}", told.output);
         assert!(!told.output.contains(|it: char| it.is_control() && it != '\n'));
+        // The decision line holds it whole, in ASCII.
+        let path = format!("{path}\u{7f}\u{202e}\u{1f512}");
+        event["methodArn"] = format!("{arn}{path}").into();
+        let decided = run_with(&["decide", "-", "--config", DEFAULT], event.to_string().as_bytes());
+        assert!(decided.errors.trim_end().bytes().all(|it| (0x20..=0x7e).contains(&it)));
+        let line: Value = serde_json::from_str(&decided.errors).unwrap();
+        assert_eq!(line["route"], format!("GET {}{path}", arn.split_once("/GET").unwrap().1));
     }
 }
 
