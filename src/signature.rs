@@ -7,6 +7,7 @@
 //! section 1.2); RSA-PSS signatures by plain RSA keys are.
 
 pub mod ecdsa;
+pub(crate) mod webpki;
 
 use std::fmt;
 

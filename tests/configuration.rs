@@ -751,6 +751,16 @@ fn what_a_client_is_written_with_is_told_by_its_key_and_rule() {
         let told = format!("[[client]] `c`: {told}");
         assert!(found.iter().any(|fault| fault.ends_with(&told)), "{told}: {found:#?}");
     }
+    assert_faults(
+        "[revocation]\ncheck = [\"ocsp\"]\nallowed_hosts = [\"2001:db8::1\", \"[2001:db8::1]\"]\n[trust]\nanchors = [\"a\"]\n",
+        &[
+            "authorizer.toml:3:18: [revocation]: allowed_hosts: an IPv6 address stands in brackets: `[2001:db8::1]`",
+        ],
+    );
+    assert_faults(
+        "[token]\nissuer = \"https://a/\"\naudience = [\"a\"]\njwks = \"j\"\nalgorithms = [\"ES256\"]\nscopes = []\n",
+        &["authorizer.toml:6:10: [token]: scopes: must not be empty"],
+    );
     let named = |id: &str| format!("[[client]]\nid = {id}\nany = true\nallow = [\"*\"]\n");
     accepted(&named("\"orders service\""));
     for id in ["\" orders\"", "\"orders \"", "\"order\u{e9}\"", "\"\"", "\"a\\nb\"", "7"] {

@@ -18,8 +18,8 @@ pub(crate) struct Installed {
     pub(crate) scratch: PathBuf,
     /// The authorizer, unless it is not asked for.
     pub(crate) authorizer: Option<PathBuf>,
-    /// The authorizer, linked statically.
-    linked_statically: Option<PathBuf>,
+    /// The authorizer of a release, which is linked statically.
+    release: Option<PathBuf>,
     /// The package of the authorizer without its feature `network`, which is weighed and not timed.
     pub(crate) offline: Option<Package>,
     against: Option<PathBuf>,
@@ -55,7 +55,7 @@ pub(crate) fn all(options: &Options) -> Result<Installed, String> {
     let mut installed = Installed {
         scratch: target.join("benchmark"),
         authorizer: None,
-        linked_statically: None,
+        release: None,
         offline: None,
         against: options.against.clone().filter(|_| wanted("against")),
         noop: None,
@@ -73,8 +73,8 @@ pub(crate) fn all(options: &Options) -> Result<Installed, String> {
         });
     }
     if wanted("static") {
-        match linked_statically(root, &target) {
-            Ok(binary) => installed.linked_statically = Some(binary),
+        match release(root) {
+            Ok(binary) => installed.release = Some(binary),
             Err(reason) => installed.left_out.push(("static".to_owned(), reason)),
         }
     }
@@ -111,17 +111,15 @@ pub(crate) fn all(options: &Options) -> Result<Installed, String> {
     Ok(installed)
 }
 
-/// Builds the authorizer with musl in it, and nothing that has to be looked for at a start.
-fn linked_statically(root: &Path, target: &Path) -> Result<PathBuf, String> {
-    let triple = format!("{}-unknown-linux-musl", env::consts::ARCH);
-    let library =
-        first_line(Command::new("rustc").args(["--print", "target-libdir", "--target", &triple]))?;
-    if !Path::new(&library).is_dir() {
-        return Err(format!("needs `rustup target add {triple}`"));
-    }
-    let arguments = ["build", "--release", "--package", "mtls-authorizer", "--target", &triple];
-    cargo(root, &arguments, &[])?;
-    Ok(target.join(triple).join("release/mtls-authorizer"))
+/// Makes the release of this machine's architecture, which is linked statically, and takes the binary out of it.
+fn release(root: &Path) -> Result<PathBuf, String> {
+    let architecture = match env::consts::ARCH {
+        "aarch64" => "arm64",
+        other => other,
+    };
+    quietly(Command::new(root.join("ci/release.sh")).arg(architecture))?;
+    let built = root.join("target/release-build/lambda").join(architecture);
+    Ok(built.join("mtls-authorizer/bootstrap"))
 }
 
 /// Builds the authorizer that reads files alone, for size, in a place of its own: the one with a network has the same
@@ -166,9 +164,9 @@ impl Installed {
         };
         [
             self.authorizer.as_ref().map(|it| ours("authorizer", "this project", it)),
-            self.linked_statically
-                .as_ref()
-                .map(|it| ours("static", "this project, linked statically with musl", it)),
+            self.release.as_ref().map(|it| {
+                ours("static", "this project, as `ci/release.sh` links it, statically", it)
+            }),
             self.against.as_ref().map(|it| ours("against", "another build of it", it)),
             self.noop.as_ref().map(|it| {
                 idle("noop", "does nothing, on `lambda_runtime` and multi-threaded tokio", it)

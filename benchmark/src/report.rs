@@ -286,8 +286,7 @@ impl Report<'_> {
              event written to the answer read, median of each block of calls; CPU from request to \
              request. Peak memory: `VmHWM`, interpreter included.\n\
              - **authorizer** is what `cargo build --release` makes, linked with the machine's C \
-             library; **static** is linked with musl (`--target …-unknown-linux-musl`), by the \
-             machine's linker where a release has cargo-lambda's.\n\
+             library; **static** is the binary of a release, which `ci/release.sh` links with musl.\n\
              - The event is `events/rest-allow.json` in all contenders. **authorizer**, **static**, \
              **node** and **python** do one job: parse the certificate, judge validity, usage and key, match one \
              of 100 clients by its whole name (the last one), answer an IAM policy with the \

@@ -12,7 +12,7 @@ mod client;
 mod tree;
 mod walk;
 
-use std::{cell::RefCell, time::Duration};
+use std::{cell::RefCell, net::Ipv6Addr, time::Duration};
 
 use crate::{
     der::Oid,
@@ -846,6 +846,9 @@ fn allowed_hosts(node: &Node<'_>) -> Vec<String> {
     for (text, node) in node.texts().unwrap_or_default() {
         match Host::parse(text) {
             Ok(host) => hosts.push(host.to_string()),
+            Err(_) if text.parse::<Ipv6Addr>().is_ok() => {
+                node.fault(format!("an IPv6 address stands in brackets: `[{text}]`"));
+            }
             Err(_) => node.fault(format!(
                 "`{}` is no host; write a DNS name or an IP address, without scheme, port or path",
                 text.escape_debug()
@@ -896,7 +899,7 @@ fn token_algorithms(section: &Section<'_>) -> Option<Vec<TokenAlgorithm>> {
 /// RFC 6749, section 3.3.
 fn scopes(node: &Node<'_>) -> Vec<String> {
     let mut scopes = Vec::new();
-    for (text, node) in node.texts_or_none().unwrap_or_default() {
+    for (text, node) in node.texts().unwrap_or_default() {
         if !text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)) {
             node.fault(format!(
                 "`{}` is no scope; several are several members of the array",
