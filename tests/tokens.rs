@@ -877,21 +877,27 @@ async fn identity_token_is_of_this_certificate() {
 async fn identity_token_is_of_the_client_that_matched_whatever_its_id_is() {
     let world = World::new("identity_clients");
     world.signing_key("identity-key.pem", "ES256");
-    for ids in [["a", "b"], ["same", "same"]] {
+    for (ids, tenants) in [
+        (["a", "b"], ["acme", "umbrella"]),
+        (["same", "same"], ["acme", "umbrella"]),
+        (["a", "b"], ["acme", "acme"]),
+    ] {
         let client = |id, sub, tenant| {
             format!(
                 "[[client]]\nid = {id:?}\nany = true\ntoken = {{ sub = {sub:?} }}\nallow = [\"*\"]\ncontext = {{ tenant = {tenant:?} }}\n"
             )
         };
-        let clients = client(ids[0], "alice", "acme") + &client(ids[1], "bob", "umbrella");
+        let clients = client(ids[0], "alice", tenants[0]) + &client(ids[1], "bob", tenants[1]);
         let config = world.config("").replace(CLIENT, "")
             + "\n"
             + world.identity_config("").split_once("[[client]]").unwrap().0
             + &clients;
         let authorizer = world.load(&config).await;
-        for (sub, id, tenant) in
-            [("alice", ids[0], "acme"), ("bob", ids[1], "umbrella"), ("alice", ids[0], "acme")]
-        {
+        for (sub, id, tenant) in [
+            ("alice", ids[0], tenants[0]),
+            ("bob", ids[1], tenants[1]),
+            ("alice", ids[0], tenants[0]),
+        ] {
             let claims = with(&world.claims(), "sub", json!(sub));
             let token = world.issuer.token(json!({ "alg": "ES256", "kid": "ES256" }), claims);
             let [_, identity] = decoded(&authorizer.ask(&bearer(&token)).await.identity_token());
