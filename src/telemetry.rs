@@ -57,10 +57,11 @@ impl Formatter for Ascii {
         writer: &mut W,
         fragment: &str,
     ) -> std::io::Result<()> {
-        let printable = |octet: u8| (0x20..=0x7e).contains(&octet);
-        if fragment.bytes().all(printable) {
+        // What JSON escapes by itself, controls below a space among it, is in no fragment.
+        if fragment.is_ascii() && !fragment.contains('\u{7f}') {
             return writer.write_all(fragment.as_bytes());
         }
+        let printable = |octet: u8| (0x20..=0x7e).contains(&octet);
         for unit in fragment.encode_utf16() {
             match u8::try_from(unit) {
                 Ok(octet) if printable(octet) => writer.write_all(&[octet])?,

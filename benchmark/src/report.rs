@@ -268,6 +268,7 @@ impl Report<'_> {
     }
 
     fn method(&self, text: &mut String) {
+        let starts = self.plan.starts;
         let where_the_emulator_runs = if self.placement.contender == self.placement.emulator {
             "on the same CPU, so that wall time holds its work as well, and no call waits for a \
              sleeping CPU to wake"
@@ -297,7 +298,8 @@ impl Report<'_> {
              runtimes would carry: not the interpreter, nor its runtime client. The package that \
              decides alone is made with `cargo build --profile small --no-default-features`: it reads \
              files and nothing else. It is not timed here (`--binary` times it).\n\
-             - In a round, all contenders are started one after the other, warmed up, and then take \
+             - In a round, all contenders are started one after the other, {starts} times over (the medians \
+             count), the last ones warmed up, and then take \
              turns block by block, in an order in which, over the rounds, each comes right after \
              each other equally often: after an interpreter the processor's caches are full of that."
         );

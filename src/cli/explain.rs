@@ -16,7 +16,7 @@ use crate::{
     hex,
     policy::{
         Comparison, Subject,
-        configuration::{ExtendedKeyUsage, Presentation},
+        configuration::{Configuration, ExtendedKeyUsage, Presentation},
     },
     timestamp::Timestamp,
 };
@@ -119,14 +119,89 @@ struct Story<'a> {
     now: Timestamp,
 }
 
-/// A check, the reasons that it denies with, and what to say of it when it passed.
-struct Check {
-    name: &'static str,
-    reasons: &'static [Reason],
-    passed: String,
-    /// Whether it was made at all: a check that is not configured passes nobody and denies nobody.
-    made: bool,
+/// A check: its name, the reasons that it denies with, and what is told of it where it did not.
+struct Check(&'static str, &'static [Reason], fn(&Story<'_>) -> Told);
+
+/// What is told of a check that did not deny.
+enum Told {
+    /// It passed.
+    Passed(String),
+    /// It was not made: a check that is not configured passes nobody and denies nobody.
+    NotMade(&'static str),
 }
+
+/// The checks, in the order in which they are made.
+const CHECKS: [Check; 16] = [
+    Check("way in", &[Reason::UntrustedPath], |story| story.way_in()),
+    Check(
+        "certificate",
+        &[Reason::HeaderMismatch, Reason::NoClientCertificate, Reason::MalformedCertificate],
+        |_| Told::Passed("read".to_owned()),
+    ),
+    Check("deny list", &[Reason::DenyListed], |story| match &story.configuration().deny_list {
+        None => Told::NotMade("none is configured"),
+        Some(list) => Told::Passed(format!("not on {list}")),
+    }),
+    Check(
+        "validity",
+        &[Reason::CertificateNotYetValid, Reason::CertificateExpired, Reason::ValidityTooLong],
+        |story| {
+            story.of_certificate(|it| {
+                format!("{} to {}", it.validity().not_before, it.validity().not_after)
+            })
+        },
+    ),
+    Check("no authority's", &[Reason::CertificateIsCa], |story| {
+        story.of_certificate(|it| match it.is_ca() {
+            true => "an authority's, but pinned".to_owned(),
+            false => String::new(),
+        })
+    }),
+    Check("key usage", &[Reason::KeyUsage], |story| {
+        story.of_certificate(|it| match it.key_usage() {
+            None => "not restricted".to_owned(),
+            Some(_) => "for signatures or key agreement".to_owned(),
+        })
+    }),
+    Check("extended key usage", &[Reason::ExtendedKeyUsage], |story| story.extended_key_usage()),
+    Check("critical extensions", &[Reason::UnknownCriticalExtension], |_| {
+        Told::Passed(String::new())
+    }),
+    Check("key", &[Reason::WeakKey], |story| {
+        story.of_certificate(|it| it.public_key().to_string())
+    }),
+    Check("signature", &[Reason::WeakSignature], |story| {
+        story.of_certificate(|it| it.signature_algorithm().to_string())
+    }),
+    Check("path", &[Reason::UntrustedChain], |story| match &story.configuration().trust {
+        None => Told::NotMade("no anchors: left to the gateway"),
+        Some(_) => Told::Passed("to a trust anchor".to_owned()),
+    }),
+    Check(
+        "token",
+        &[
+            Reason::TokenMissing,
+            Reason::TokenInvalid,
+            Reason::TokenExpired,
+            Reason::TokenNotBound,
+            Reason::TokenScope,
+        ],
+        |story| match &story.configuration().token {
+            None => Told::NotMade("none is configured"),
+            Some(token) => Told::Passed(format!("of {}", token.issuer)),
+        },
+    ),
+    Check("client", &[Reason::NoClientMatched], |story| {
+        let client = story.decision.client();
+        Told::Passed(client.map(|client| client.id.clone()).unwrap_or_default())
+    }),
+    Check("revocation", &[Reason::Revoked, Reason::RevocationUnknown], |story| story.revocation()),
+    Check("route", &[Reason::RouteNotAllowed], |story| match story.route {
+        None => Told::NotMade("none was asked for"),
+        Some((method, path)) => Told::Passed(format!("{method} {path}")),
+    }),
+    Check("size of the answer", &[Reason::IdentityTooLarge], |_| Told::Passed(String::new())),
+];
 
 impl Story<'_> {
     fn tell(&self, report: &mut Report, authorized: &Authorized<'_>) -> Exit {
@@ -171,128 +246,67 @@ impl Story<'_> {
     }
 
     fn tell_checks(&self, report: &mut Report, denial: Option<&Denial>) {
-        let checks = self.checks();
-        let failed = denial.and_then(|denial| {
-            checks.iter().position(|check| check.reasons.contains(&denial.reason))
-        });
-        for (position, check) in checks.iter().enumerate() {
-            let (mark, text) = match failed {
-                Some(failed) if position == failed => (Mark::Failed, String::new()),
-                Some(failed) if position > failed => (Mark::NotReached, String::new()),
-                _ if check.made => (Mark::Passed, check.passed.clone()),
-                _ => (Mark::NotMade, check.passed.clone()),
-            };
-            match (mark, denial) {
-                (Mark::Failed, Some(denial)) => {
-                    report.check(mark, check.name, denial.reason.code());
-                    for (key, value) in denial.evidence.iter() {
-                        report.evidence(key, value);
-                    }
-                    if denial.reason == Reason::TokenMissing && !self.of_event {
-                        report.evidence("hint", "a certificate brings no token; use --event");
-                    }
+        let mut denied = false;
+        for Check(name, reasons, tell) in &CHECKS {
+            match denial.filter(|denial| reasons.contains(&denial.reason)) {
+                _ if denied => report.check(Mark::NotReached, name, ""),
+                Some(denial) => {
+                    denied = true;
+                    self.tell_failure(report, name, denial);
                 }
-                _ => report.check(mark, check.name, &text),
+                None => match tell(self) {
+                    Told::Passed(text) => report.check(Mark::Passed, name, &text),
+                    Told::NotMade(why) => report.check(Mark::NotMade, name, why),
+                },
             }
         }
     }
 
-    fn checks(&self) -> Vec<Check> {
-        use Reason as R;
-        let configuration = self.authorizer.configuration();
-        let certificate = self.decision.certificate();
-        let of = |tell: fn(&Certificate) -> String| certificate.map(tell).unwrap_or_default();
-        let check = |name, reasons, passed: String| Check { name, reasons, passed, made: true };
-        let not_made = |name, reasons, why: &str| {
-            let passed = why.to_owned();
-            Check { name, reasons, passed, made: false }
-        };
-        let way_in: &[Reason] = &[R::UntrustedPath];
-        let mut checks = vec![
-            match (self.of_event, configuration.presentation.kind()) {
-                (false, _) => not_made("way in", way_in, "no event was given"),
-                (true, "api-gateway") => not_made("way in", way_in, "API Gateway itself"),
-                (true, kind) => check("way in", way_in, kind.to_owned()),
-            },
-            check(
-                "certificate",
-                &[R::NoClientCertificate, R::MalformedCertificate, R::HeaderMismatch],
-                "read".to_owned(),
-            ),
-        ];
-        checks.push(match &configuration.deny_list {
-            None => not_made("deny list", &[R::DenyListed], "none is configured"),
-            Some(list) => check("deny list", &[R::DenyListed], format!("not on {list}")),
-        });
-        checks.push(check(
-            "validity",
-            &[R::CertificateNotYetValid, R::CertificateExpired, R::ValidityTooLong],
-            of(|it| format!("{} to {}", it.validity().not_before, it.validity().not_after)),
-        ));
-        checks.push(check(
-            "no authority's",
-            &[R::CertificateIsCa],
-            of(|it| if it.is_ca() { "an authority's, but pinned" } else { "" }.to_owned()),
-        ));
-        checks.push(check(
-            "key usage",
-            &[R::KeyUsage],
-            of(|it| match it.key_usage() {
-                None => "not restricted".to_owned(),
-                Some(_) => "for signatures or key agreement".to_owned(),
-            }),
-        ));
-        let purposes = of(|it| match it.extended_key_usage() {
+    fn tell_failure(&self, report: &mut Report, name: &str, denial: &Denial) {
+        report.check(Mark::Failed, name, denial.reason.code());
+        for (key, value) in denial.evidence.iter() {
+            report.evidence(key, value);
+        }
+        if denial.reason == Reason::TokenMissing && !self.of_event {
+            report.evidence("hint", "a certificate brings no token; use --event");
+        }
+    }
+
+    fn configuration(&self) -> &Configuration {
+        self.authorizer.configuration()
+    }
+
+    fn of_certificate(&self, tell: fn(&Certificate) -> String) -> Told {
+        Told::Passed(self.decision.certificate().map(tell).unwrap_or_default())
+    }
+
+    fn way_in(&self) -> Told {
+        match self.configuration().presentation.kind() {
+            _ if !self.of_event => Told::NotMade("no event was given"),
+            "api-gateway" => Told::NotMade("API Gateway itself"),
+            kind => Told::Passed(kind.to_owned()),
+        }
+    }
+
+    fn extended_key_usage(&self) -> Told {
+        let rules = &self.configuration().certificate;
+        if rules.extended_key_usage == ExtendedKeyUsage::Any && !rules.require_extended_key_usage {
+            return Told::NotMade("any is accepted");
+        }
+        self.of_certificate(|it| match it.extended_key_usage() {
             None => "not restricted".to_owned(),
             Some(purposes) => purposes.map(|oid| oid.to_string()).collect::<Vec<_>>().join(", "),
-        });
-        checks.push(match configuration.certificate.extended_key_usage {
-            ExtendedKeyUsage::Any if !configuration.certificate.require_extended_key_usage => {
-                not_made("extended key usage", &[R::ExtendedKeyUsage], "any is accepted")
-            }
-            _ => check("extended key usage", &[R::ExtendedKeyUsage], purposes),
-        });
-        checks.push(check("critical extensions", &[R::UnknownCriticalExtension], String::new()));
-        checks.push(check("key", &[R::WeakKey], of(|it| it.public_key().to_string())));
-        checks.push(check(
-            "signature",
-            &[R::WeakSignature],
-            of(|it| it.signature_algorithm().to_string()),
-        ));
-        checks.push(match &configuration.trust {
-            None => not_made("path", &[R::UntrustedChain], "no anchors: left to the gateway"),
-            Some(_) => check("path", &[R::UntrustedChain], "to a trust anchor".to_owned()),
-        });
-        let token: &[Reason] =
-            &[R::TokenMissing, R::TokenInvalid, R::TokenExpired, R::TokenNotBound, R::TokenScope];
-        checks.push(match &configuration.token {
-            None => not_made("token", token, "none is configured"),
-            Some(it) => check("token", token, format!("of {}", it.issuer)),
-        });
-        checks.push(check(
-            "client",
-            &[R::NoClientMatched],
-            self.decision.client().map(|client| client.id.clone()).unwrap_or_default(),
-        ));
-        let revocation: &[Reason] = &[R::Revoked, R::RevocationUnknown];
-        checks.push(match &configuration.revocation {
-            None => not_made("revocation", revocation, "not configured"),
-            Some(_) => {
-                let notes = self.decision.grant().map(|grant| grant.notes());
-                let unknown =
-                    notes.is_some_and(|notes| notes.iter().any(|(key, _)| key == "revocation"));
-                let text = if unknown { "unknown, dangerously allowed" } else { "not revoked" };
-                check("revocation", revocation, text.to_owned())
-            }
-        });
-        checks.push(match self.route {
-            None => not_made("route", &[R::RouteNotAllowed], "none was asked for"),
-            Some((method, path)) => {
-                check("route", &[R::RouteNotAllowed], format!("{method} {path}"))
-            }
-        });
-        checks.push(check("size of the answer", &[R::IdentityTooLarge], String::new()));
-        checks
+        })
+    }
+
+    fn revocation(&self) -> Told {
+        if self.configuration().revocation.is_none() {
+            return Told::NotMade("not configured");
+        }
+        let mut notes = self.decision.grant().into_iter().flat_map(|grant| grant.notes().iter());
+        let unknown = notes.any(|(key, _)| key == "revocation");
+        let text = if unknown { "unknown, dangerously allowed" } else { "not revoked" };
+        Told::Passed(text.to_owned())
     }
 
     fn tell_client(&self, report: &mut Report) {
@@ -429,4 +443,17 @@ fn harmless(text: &str) -> String {
         }
     }
     harmless
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_is_of_one_check() {
+        for reason in Reason::ALL {
+            let checks = CHECKS.iter().filter(|check| check.1.contains(reason)).count();
+            assert_eq!(checks, 1, "{reason}");
+        }
+    }
 }
