@@ -13,7 +13,7 @@
 //! be fetched (a token's keys, revocation lists, OCSP answers) is fetched by the caller between two steps, and is
 //! a parameter of the next.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     certificate::Certificate,
@@ -26,7 +26,7 @@ use crate::{
         configuration::{CertificateRules, ExtendedKeyUsage},
     },
     revocation::Status,
-    timestamp::Timestamp,
+    timestamp::{Timestamp, seconds},
     token::{Claims, Verified},
     trust::VerifiedPath,
 };
@@ -242,10 +242,6 @@ fn in_force(
             .with("max_validity_seconds", max)),
         _ => Ok(()),
     }
-}
-
-fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn usable_for_clients(certificate: &Certificate, rules: &CertificateRules) -> Result<(), Denial> {

@@ -3,7 +3,8 @@
 //! Everything that this crate decides upon arrives as DER: certificates, revocation lists, OCSP answers.
 //! `x509-parser`, the usual choice, takes lengths that are not minimal, elements after the last one of a
 //! structure and trailing bytes; two readings of one certificate are how authorizers get fooled, so this
-//! reader refuses them all. It borrows, allocates nothing, and never looks past the slice it was given.
+//! reader refuses them all. It borrows, allocates nothing, and never looks past the slice it was given. The little that is
+//! written is written by [`encode`].
 //!
 //! Not supported, since no structure of RFC 5280 or RFC 6960 needs it: tag numbers above 30.
 
@@ -378,6 +379,25 @@ fn two_digits(high: u8, low: u8) -> Option<u8> {
     } else {
         None
     }
+}
+
+/// Writes an element.
+#[must_use]
+pub fn encode(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let significant: Vec<u8> = length.into_iter().skip_while(|octet| *octet == 0).collect();
+    let mut der = vec![tag];
+    match *significant {
+        [] => der.push(0),
+        [short @ ..0x80] => der.push(short),
+        _ => {
+            // A usize has eight octets at most.
+            der.push(0x80 | u8::try_from(significant.len()).unwrap_or_default());
+            der.extend_from_slice(&significant);
+        }
+    }
+    der.extend_from_slice(content);
+    der
 }
 
 /// A `BIT STRING`: its octets, and how many bits of the last one do not count.

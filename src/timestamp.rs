@@ -1,6 +1,6 @@
 //! Instants to the second, in UTC. Time is a parameter everywhere in this crate: only `main` reads a clock.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use time::{Date, Month, OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -55,6 +55,12 @@ impl Timestamp {
     pub const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
+}
+
+/// A duration in whole seconds, the rest cut off, as instants are counted.
+#[must_use]
+pub fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 impl From<std::time::SystemTime> for Timestamp {

@@ -26,7 +26,7 @@ use crate::{
         AllowedHosts, Ask, Budget, Call, Endpoint, Fetched, Fetcher, Host, Refreshed, Schedule,
         Source, Target, Use, is_there,
     },
-    timestamp::Timestamp,
+    timestamp::{Timestamp, seconds},
     token::{TokenRules, keys::KeySet},
     trust::may_anchor,
 };
@@ -306,10 +306,6 @@ fn finding(document: &str, path: &str, rule: impl Into<String>) -> Finding {
 
 fn faults(document: &str, path: &str, rule: impl Into<String>) -> Faults {
     Faults(vec![finding(document, path, rule)])
-}
-
-fn seconds(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn rules(configuration: &Configuration) -> Rules {

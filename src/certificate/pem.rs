@@ -24,13 +24,19 @@ pub fn certificates(text: &str) -> Result<Vec<Vec<u8>>, Malformed> {
     refuse_private_keys(text)?;
     let blocks = ::pem::parse_many(text).map_err(|_| malformed("a PEM block is not base64"))?;
     // The parser stops without a word at a block that has no end.
-    if blocks.len() != text.matches(BEGIN).count() {
+    if blocks.len() != block_count(text) {
         return Err(malformed("a PEM block has no end"));
     }
     if blocks.is_empty() {
         return Err(malformed("there is no PEM block"));
     }
     blocks.into_iter().map(|block| certificate(Ok(block))).collect()
+}
+
+/// How many blocks a text begins.
+#[must_use]
+pub fn block_count(text: &str) -> usize {
+    text.matches(BEGIN).count()
 }
 
 fn refuse_private_keys(text: &str) -> Result<(), Malformed> {

@@ -107,7 +107,7 @@ fn from_leaf(
         validity: fields.header(&names.validity),
     };
     Ok(encoded_pem(&fields, &names.leaf).and_then(|text| {
-        if text.matches("-----BEGIN ").nth(1).is_some() {
+        if pem::block_count(&text) > 1 {
             return Err(Denial::new(Reason::MalformedCertificate)
                 .with("rule", "more than one certificate where the leaf alone belongs"));
         }

@@ -37,9 +37,6 @@ use crate::timestamp::Timestamp;
 use index::SerialIndex;
 use scope::Scope;
 
-/// How long a list without a `nextUpdate` serves, from its `thisUpdate`: seven days, in seconds.
-const SERVES_WITHOUT_NEXT_UPDATE: i64 = 7 * 24 * 60 * 60;
-
 /// A list's facts and serial numbers. Nothing here says that the list is genuine: see [`CrlStore`].
 #[derive(Clone, Debug)]
 pub struct CertificateRevocationList {
@@ -297,7 +294,7 @@ impl CertificateRevocationList {
     /// `thisUpdate`.
     #[must_use]
     pub fn serves_until(&self) -> Timestamp {
-        self.next_update.unwrap_or(self.this_update.plus(SERVES_WITHOUT_NEXT_UPDATE))
+        self.next_update.unwrap_or(self.this_update.plus(super::SERVES_WITHOUT_NEXT_UPDATE))
     }
 
     /// Whether this list may take the place of an older one of the same issuer and scope: it must neither

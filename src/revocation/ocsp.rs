@@ -56,9 +56,6 @@ pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// How many of the certificates that come along are looked at.
 const MAX_CERTIFICATES: usize = 8;
 
-/// How long a statement without a `nextUpdate` serves, from its `thisUpdate`: seven days, in seconds.
-const SERVES_WITHOUT_NEXT_UPDATE: i64 = 7 * 24 * 60 * 60;
-
 /// A genuine answer about one certificate: only [`Answer::verify`] makes one.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -347,7 +344,7 @@ impl Answer {
 
 impl Statement {
     fn serves_until(&self) -> Timestamp {
-        self.next_update.unwrap_or(self.this_update.plus(SERVES_WITHOUT_NEXT_UPDATE))
+        self.next_update.unwrap_or(self.this_update.plus(super::SERVES_WITHOUT_NEXT_UPDATE))
     }
 }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Ask, Budget, Endpoint, Fetcher, Outcome, Receive, Source, Target, Use, Validator};
-use crate::timestamp::Timestamp;
+use crate::timestamp::{Timestamp, seconds};
 
 /// How often [`Refreshed::ask_again`] asks a source at most: a document that changed since is missed for that long,
 /// and nobody makes this program ask more often.
@@ -324,8 +324,4 @@ impl<T> fmt::Debug for Refreshed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Refreshed({})", self.target())
     }
-}
-
-fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }

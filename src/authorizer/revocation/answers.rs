@@ -10,7 +10,7 @@ use crate::{
     certificate::Certificate,
     decision::Evidence,
     revocation::{Status, ocsp},
-    timestamp::Timestamp,
+    timestamp::{Timestamp, seconds},
 };
 
 /// How many answers are kept. Each takes a kilobyte or two.
@@ -133,10 +133,7 @@ impl Answered {
         }
         match &self.outcome {
             Ok(answer) if answer.next_update().is_some() => lately < 0 || !self.serves(now),
-            Ok(_) => {
-                let refresh = i64::try_from(refresh.as_secs()).unwrap_or(i64::MAX);
-                !(0..refresh).contains(&lately)
-            }
+            Ok(_) => !(0..seconds(refresh)).contains(&lately),
             Err(_) => true,
         }
     }

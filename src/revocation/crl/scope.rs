@@ -9,7 +9,7 @@
 //! that it compares equal to the same name given in full. A distribution point with a `cRLIssuer` belongs to
 //! an indirect list and one with `reasons` to a list of some reasons; neither brings a list into scope here.
 
-use crate::der::{BitString, DerError, Element, Reader, tag};
+use crate::der::{BitString, DerError, Element, Reader, encode, tag};
 
 /// Which certificates a list is limited to by an issuing distribution point.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -211,13 +211,9 @@ fn point_names(explicit: Element<'_>, issuer: &[u8]) -> Result<Vec<Box<[u8]>>, D
         return Err(name.error("the name of a distribution point is neither full nor relative"));
     }
     let issuer = Reader::new(issuer).expect(tag::SEQUENCE, "an issuer is no SEQUENCE")?;
-    let mut rdns = issuer.content.to_vec();
-    push_element(&mut rdns, tag::SET, name.content);
-    let mut full = Vec::new();
-    push_element(&mut full, tag::SEQUENCE, &rdns);
-    let mut general = Vec::new();
-    push_element(&mut general, tag::context_constructed(4), &full);
-    Ok(vec![general.into_boxed_slice()])
+    let rdns = [issuer.content, &encode(tag::SET, name.content)].concat();
+    let directory_name = encode(tag::context_constructed(4), &encode(tag::SEQUENCE, &rdns));
+    Ok(vec![directory_name.into_boxed_slice()])
 }
 
 /// Reads implicitly tagged `GeneralNames`, of which there must be one at least.
@@ -239,20 +235,4 @@ pub(super) fn is_directory_name(general: &[u8], name: &[u8]) -> bool {
     Reader::new(general)
         .expect(tag::context_constructed(4), "")
         .is_ok_and(|element| element.content == name)
-}
-
-fn push_element(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
-    out.push(tag);
-    let length = content.len().to_be_bytes();
-    let zeros = length.iter().take_while(|&&octet| octet == 0).count();
-    let significant = length.get(zeros..).unwrap_or_default();
-    match significant {
-        [] => out.push(0),
-        [short] if *short < 0x80 => out.push(*short),
-        long => {
-            out.push(0x80 | u8::try_from(long.len()).unwrap_or_default());
-            out.extend_from_slice(long);
-        }
-    }
-    out.extend_from_slice(content);
 }

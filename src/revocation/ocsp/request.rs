@@ -5,7 +5,7 @@ use ring::digest::{self, SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use crate::{
     certificate::Certificate,
-    der::{DerError, Element, Reader, tag},
+    der::{DerError, Element, Reader, encode, tag},
     signature::key_octets,
 };
 
@@ -139,22 +139,4 @@ pub fn responders(authority_information_access: &[u8]) -> Result<Vec<&str>, DerE
         }
     }
     Ok(uris)
-}
-
-/// One element of DER.
-fn encode(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let significant: Vec<u8> = length.into_iter().skip_while(|octet| *octet == 0).collect();
-    let mut der = vec![tag];
-    match *significant {
-        [] => der.push(0),
-        [short @ ..0x80] => der.push(short),
-        _ => {
-            // A usize has eight octets at most.
-            der.push(0x80 | u8::try_from(significant.len()).unwrap_or_default());
-            der.extend_from_slice(&significant);
-        }
-    }
-    der.extend_from_slice(content);
-    der
 }
