@@ -395,7 +395,8 @@ fn directory_of(path: &str) -> &str {
 /// control characters escaped, cut short.
 fn presentable(text: &str) -> String {
     const LONGEST: usize = 200;
-    let scheme = text.split_once(':').map(|(scheme, _)| scheme).filter(|it| !it.contains('/'));
+    let before_colon = text.split_once(':').map(|(before, _)| before);
+    let scheme = before_colon.filter(|it| !it.contains('/') || text.contains("://"));
     let (shown, hidden) = match text.find(['?', '#']).and_then(|at| text.split_at_checked(at)) {
         Some((before, _)) if scheme.is_some() => (before, "…"),
         _ => (text, ""),
@@ -425,6 +426,24 @@ mod tests {
 
     fn read(text: &str, used_as: Use) -> String {
         parse(text, used_as).unwrap().to_string()
+    }
+
+    #[test]
+    fn what_may_be_secret_in_a_reference_is_not_shown_however_mistyped() {
+        for (text, shown) in [
+            ("https://h/a?secret", "https://h/a…"),
+            ("https://h/a#secret", "https://h/a…"),
+            ("https://user:secret@h/a", "https://…@h/a"),
+            ("https:/user:secret@h/a", "https://…@h/a"),
+            ("https:user:secret@h://", "https://…@h://"),
+            // Found by fuzzing.
+            ("ht./s://h.crl?secret", "ht./s://h.crl…"),
+            ("a/b.pem", "a/b.pem"),
+            ("a?b.pem", "a?b.pem"),
+            ("a/b:c?d.pem", "a/b:c?d.pem"),
+        ] {
+            assert_eq!(presentable(text), shown, "{text}");
+        }
     }
 
     #[test]
