@@ -46,9 +46,9 @@ pub struct Request<'a> {
     pub headers: Headers<'a>,
     /// The interface endpoint that a call of a private API came through.
     pub vpc_endpoint: Option<String>,
-    /// The caller's address, for the log.
+    /// The caller's address, for the log; none where it has another form.
     pub source_ip: Option<String>,
-    /// API Gateway's id of the request, for the log.
+    /// API Gateway's id of the request, for the log; none where it has another form.
     pub request_id: Option<String>,
 }
 
@@ -111,10 +111,18 @@ impl<'a> Request<'a> {
                 .map(|certificate| certificate.client_cert_pem.unwrap_or_default()),
             headers: Headers::new(event.headers, event.multi_value_headers),
             vpc_endpoint: identity.vpce_id,
-            source_ip,
-            request_id: context.request_id,
+            source_ip: source_ip.filter(|address| is_token(address)),
+            request_id: context.request_id.filter(|id| is_token(id)),
         })
     }
+}
+
+/// Whether text has the form of an id or an address. What goes into the log as it came has to: no other part of an event
+/// gets there in its place.
+fn is_token(text: &str) -> bool {
+    const LONGEST: usize = 128;
+    let may_stand = |octet: u8| octet.is_ascii_alphanumeric() || b"-_=+/.:%".contains(&octet);
+    text.len() <= LONGEST && text.bytes().all(may_stand)
 }
 
 #[derive(Deserialize)]

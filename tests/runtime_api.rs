@@ -166,6 +166,32 @@ fn a_decision_is_one_line_with_every_field_of_the_interface() {
 }
 
 /// Payloads that are no authorizer event. Whatever they hold is marked, so that it would be found in a log.
+#[test]
+fn nothing_else_of_an_event_is_logged_in_the_place_of_an_id() {
+    let mut function = Function::start(&function::launch(&default_configuration()));
+    let allowed = event("rest-allow.json");
+    let pem = allowed["requestContext"]["identity"]["clientCert"]["clientCertPem"].clone();
+    for (value, logged) in [
+        (json!("203.0.113.7"), true),
+        (json!("2001:db8::1"), true),
+        (json!("test-invoke-source-ip"), true),
+        (json!("JKJaXmPLvHcESHA="), true),
+        (pem, false),
+        (json!("two words"), false),
+        (json!("\u{1b}[2J"), false),
+        (json!("a".repeat(129)), false),
+    ] {
+        let mut event = allowed.clone();
+        event["requestContext"]["requestId"] = value.clone();
+        event["requestContext"]["identity"]["sourceIp"] = value.clone();
+        let call = function.call(event.to_string());
+        let line = function.decision(&call);
+        assert_eq!(line["decision"], "Allow");
+        let expected = if logged { value } else { Value::Null };
+        assert_eq!((&line["request_id"], &line["source_ip"]), (&expected, &expected));
+    }
+}
+
 fn malformed_payloads() -> Vec<(&'static str, Vec<u8>)> {
     let allow = event("rest-allow.json");
     let with = |change: fn(&mut Value)| {
