@@ -111,15 +111,15 @@ impl<'a> Request<'a> {
                 .map(|certificate| certificate.client_cert_pem.unwrap_or_default()),
             headers: Headers::new(event.headers, event.multi_value_headers),
             vpc_endpoint: identity.vpce_id,
-            source_ip: source_ip.filter(|address| is_token(address)),
-            request_id: context.request_id.filter(|id| is_token(id)),
+            source_ip: source_ip.filter(|address| has_form_of_id(address)),
+            request_id: context.request_id.filter(|id| has_form_of_id(id)),
         })
     }
 }
 
 /// Whether text has the form of an id or an address. What goes into the log as it came has to: no other part of an event
 /// gets there in its place.
-fn is_token(text: &str) -> bool {
+fn has_form_of_id(text: &str) -> bool {
     const LONGEST: usize = 128;
     let may_stand = |octet: u8| octet.is_ascii_alphanumeric() || b"-_=+/.:%".contains(&octet);
     text.len() <= LONGEST && text.bytes().all(may_stand)

@@ -7,7 +7,7 @@
 //! * [`answer`] writes what API Gateway expects.
 //!
 //! [`authorizer`] is the shell around that: it loads a configuration and keeps its sources fresh between the steps.
-//! [`source`] is the only module that reads files and talks to the network. [`lambda`] and [`cli`] serve the two ways
+//! [`source`] alone reads what a configuration names, from files and the network. [`lambda`] and [`cli`] serve the two ways
 //! in. The rooms, and the invariants between them, are described in `ARCHITECTURE.md`.
 //!
 //! Three outcomes are never mixed: configuration faults ([`policy::Faults`], all at once, at start), decisions

@@ -1,6 +1,6 @@
 //! Where everything that is not in the event comes from: files, web servers, S3 and Secrets Manager.
 //!
-//! **Invariant: this is the only module that reads files and talks to the network.** Everything else takes
+//! **Invariant: what a configuration names is read by this module alone.** Everything else takes
 //! bytes. What it hands out is no more trustworthy than where it came from: whoever parses a document judges
 //! its signature.
 //!

@@ -917,6 +917,12 @@ async fn a_list_that_a_certificate_names_is_asked_for_again_after_refresh() {
     // What was good once serves on where asking again fails.
     peer.serve(status("500 Oops"));
     assert_denied(&ask(&authorizer, &client, now().plus(600)).await, "revoked");
+    // A call asks a place once, whatever comes of it.
+    let asked = peer.connections();
+    let line = ask(&authorizer, &client, now().plus(HOUR + 1)).await;
+    assert_denied(&line, "revocation-unknown");
+    assert_tells(&line, "crl", "expired");
+    assert_eq!(peer.connections(), asked + 1);
 }
 
 #[tokio::test]

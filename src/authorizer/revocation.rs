@@ -237,16 +237,14 @@ impl RevocationChecker {
             is_ca: subject.is_ca(),
             distribution_points: &points,
         };
-        let uris: Vec<&str> = points
+        // What came from a place before is kept as fresh as the configured lists; others are asked while nothing is known.
+        let (known, new): (Vec<&str>, Vec<&str>) = points
             .iter()
             .filter(|point| self.settings.distribution_points && point.is_plain())
             .flat_map(|point| point.uris())
             .take(MAX_POINTS_OF_ONE)
-            .collect();
-        // What came from there before is kept as fresh as the configured lists.
-        let known: Vec<Rc<List>> =
-            uris.iter().filter_map(|uri| self.points.borrow().get(*uri).cloned()).collect();
-        join_all(known.iter().map(|list| self.refresh_one(list, trust, call))).await;
+            .partition(|uri| self.points.borrow().contains_key(*uri));
+        let asked = join_all(known.iter().map(|uri| self.ask_point(uri, trust, call))).await;
         let mut verdict = self.verdict(&facts, issuer, call.now);
         let mut failures: Vec<String> = reports
             .into_iter()
@@ -254,7 +252,10 @@ impl RevocationChecker {
                 report.outcome.err().map(|why| format!("{}: {why}", report.target))
             })
             .collect();
-        for uri in uris {
+        let failed =
+            |(uri, asked): (&str, Result<(), String>)| Some(format!("{uri}: {}", asked.err()?));
+        failures.extend(known.into_iter().zip(asked).filter_map(failed));
+        for uri in new {
             if !matches!(verdict, Verdict::Unknown(..)) {
                 break;
             }

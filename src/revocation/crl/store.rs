@@ -8,8 +8,8 @@
 //! A list takes the place of the one that came before it from the same source, by the same key, for the same
 //! scope, unless it is older ([`CertificateRevocationList::replaces`]). An unverified list takes no other's
 //! place: whoever can write to a source cannot take a good list away. For the same reason a verified list
-//! that its source no longer carries stays until it expires, and one that serves stays beside its next where
-//! that doesn't: issued ahead of its time, or expired already.
+//! that its source no longer carries stays until it expires, and one in force stays beside its next where
+//! that isn't: issued ahead of its time, or expired already.
 //!
 //! Where lists contradict each other, the one that revokes is believed.
 
@@ -388,16 +388,16 @@ impl Slot {
     }
 }
 
-/// Puts a list into the place of the one that it is the next of, or beside the others. A list that serves gives way to
-/// none that doesn't, and one ahead of its time says nothing yet of what may come before it.
+/// Puts a list into the place of the one that it is the next of, or beside the others. A list in force gives way to none
+/// that isn't, and one ahead of its time says nothing yet of what may come before it.
 fn place(slots: &mut Vec<Slot>, slot: Slot, now: Timestamp) -> Result<(), Rollback> {
     let ahead = |slot: &Slot| now < slot.list.this_update;
     let comparable = |older: &Slot| slot.succeeds(older) && (ahead(&slot) || !ahead(older));
     for older in slots.iter().filter(|older| comparable(older)) {
         slot.list.replaces(&older.list)?;
     }
-    let serves = |slot: &Slot| slot.list.in_date(now).is_ok();
-    slots.retain(|older| !comparable(older) || serves(older) && !serves(&slot));
+    let in_force = |slot: &Slot| slot.list.in_date(now).is_ok();
+    slots.retain(|older| !comparable(older) || in_force(older) && !in_force(&slot));
     slots.push(slot);
     Ok(())
 }
